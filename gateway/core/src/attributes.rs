@@ -1,0 +1,116 @@
+//! What plugins leave for each other on one exchange: small named values, each with one writer.
+
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// All attributes of one exchange together, names and values.
+pub const LIMIT: usize = 16 * 1024;
+
+/// Names without a writer's prefix; a plugin writes them only with the grant `identity`.
+pub const SHARED: [&str; 3] = ["consumer", "claims", "groups"];
+
+/// The attributes of one exchange. Few, so a list.
+#[derive(Debug, Default, Clone)]
+pub struct Attributes {
+    entries: Vec<(Owner, Box<str>, Bytes)>,
+    size: usize,
+}
+
+/// Who writes an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// Everybody with the grant `identity`.
+    Shared,
+    /// The plugin of this name.
+    Plugin(Arc<str>),
+}
+
+/// They would pass [`LIMIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the attributes of one exchange have at most {LIMIT} bytes")]
+pub struct Full;
+
+impl Attributes {
+    /// The value, seen by the plugin `reader`: a shared name, one of its own, or `plugin/name` of another.
+    #[must_use]
+    pub fn read(&self, reader: &str, name: &str) -> Option<&Bytes> {
+        let (owner, name) = match name.split_once('/') {
+            Some((plugin, name)) => (Some(plugin), name),
+            None if SHARED.contains(&name) => (None, name),
+            None => (Some(reader), name),
+        };
+        self.entries
+            .iter()
+            .find(|(of, key, _)| &**key == name && of.name() == owner)
+            .map(|(_, _, value)| value)
+    }
+
+    /// Writes a value; an empty one removes it.
+    ///
+    /// # Errors
+    /// [`Full`]; nothing has changed.
+    pub fn write(&mut self, owner: Owner, name: &str, value: Bytes) -> Result<(), Full> {
+        let position = self.entries.iter().position(|(of, key, _)| &**key == name && *of == owner);
+        let before = position.map_or(0, |at| name.len() + self.entries.get(at).map_or(0, |entry| entry.2.len()));
+        let after = if value.is_empty() { 0 } else { name.len() + value.len() };
+        if self.size - before + after > LIMIT {
+            return Err(Full);
+        }
+        self.size = self.size - before + after;
+        if let Some(at) = position {
+            self.entries.swap_remove(at);
+        }
+        if !value.is_empty() {
+            self.entries.push((owner, name.into(), value));
+        }
+        Ok(())
+    }
+
+    /// Who was proven to ask, for the log.
+    #[must_use]
+    pub fn consumer(&self) -> Option<&str> {
+        std::str::from_utf8(self.read("", "consumer")?).ok()
+    }
+}
+
+impl Owner {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Shared => None,
+            Self::Plugin(name) => Some(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reader_sees_its_own_the_shared_and_others_by_full_name() {
+        let mut attributes = Attributes::default();
+        attributes.write(Owner::Shared, "consumer", Bytes::from_static(b"ada")).unwrap();
+        attributes.write(Owner::Plugin("api-key".into()), "tier", Bytes::from_static(b"gold")).unwrap();
+        for (reader, name, expected) in [
+            ("x", "consumer", Some("ada")),
+            ("x", "tier", None),
+            ("api-key", "tier", Some("gold")),
+            ("x", "api-key/tier", Some("gold")),
+            ("x", "api-key/consumer", None),
+        ] {
+            let value = attributes.read(reader, name).map(|value| std::str::from_utf8(value).unwrap());
+            assert_eq!(value, expected, "{reader} reads {name}");
+        }
+    }
+
+    #[test]
+    fn the_bound_counts_names_and_values_and_a_refusal_changes_nothing() {
+        let mut attributes = Attributes::default();
+        let owner = || Owner::Plugin("p".into());
+        attributes.write(owner(), "a", Bytes::from(vec![1; LIMIT - 1])).unwrap();
+        assert_eq!(attributes.write(owner(), "b", Bytes::from_static(b"x")), Err(Full));
+        assert!(attributes.read("p", "b").is_none());
+        attributes.write(owner(), "a", Bytes::new()).unwrap();
+        attributes.write(owner(), "b", Bytes::from(vec![1; LIMIT - 1])).unwrap();
+    }
+}

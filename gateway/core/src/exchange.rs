@@ -1,0 +1,85 @@
+//! One request and its answer on their way through the gateway.
+
+use crate::attributes::Attributes;
+use crate::dispatch::Dispatch;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Everything that is known of one exchange but its bodies. Owned by one task; lent to a guest by moving it.
+pub struct Exchange {
+    /// As in the log and in `x-request-id`.
+    pub id: HeaderValue,
+    /// The matched route's name; empty where none matched.
+    pub route: Arc<str>,
+    /// What the route's path captured, percent-decoded.
+    pub parameters: Vec<(Arc<str>, String)>,
+    /// The client's address, behind trusted proxies the one they name.
+    pub client: IpAddr,
+    /// What was asked.
+    pub request: Request,
+    /// What is answered; none before the response phases.
+    pub response: Option<Response>,
+    /// How far it is.
+    pub stage: Stage,
+    /// What plugins left for each other.
+    pub attributes: Attributes,
+    /// The upstream that a plugin chose in place of the route's.
+    pub upstream: Option<Arc<str>>,
+    /// When the whole exchange must be done.
+    pub deadline: Instant,
+    /// Sub-requests above this one.
+    pub depth: u8,
+    /// Where sub-requests of this exchange go: the forwarder of the snapshot that the exchange is pinned to.
+    pub dispatch: Arc<dyn Dispatch>,
+}
+
+/// The head of a request in its one normal form.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// In capitals.
+    pub method: Method,
+    /// `http` or `https`, as the client asked.
+    pub scheme: &'static str,
+    /// Host and port as the client asked; the only authority there is (the `host` field is not among the headers).
+    pub authority: String,
+    /// Begins with a slash; RFC 3986 6.2.2.
+    pub path: String,
+    /// Without its `?`.
+    pub query: Option<String>,
+    /// Without hop-by-hop and framing fields.
+    pub headers: HeaderMap,
+}
+
+/// The head of an answer.
+#[derive(Debug, Clone, Default)]
+pub struct Response {
+    /// 200 to 599.
+    pub status: StatusCode,
+    /// Without hop-by-hop and framing fields.
+    pub headers: HeaderMap,
+}
+
+/// A whole answer, made by a plugin or by the gateway.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// 200 to 599.
+    pub status: StatusCode,
+    /// Without hop-by-hop and framing fields.
+    pub headers: HeaderMap,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// How far an exchange is; decides what a guest may read and change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The request may still be changed.
+    Request,
+    /// The request was sent; the response may still be changed.
+    Response,
+    /// All was said.
+    Complete,
+}

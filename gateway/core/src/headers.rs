@@ -1,0 +1,82 @@
+//! The rules for fields that are the gateway's own: hop-by-hop and framing (RFC 9110 7.6.1, RFC 9112 6).
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Fields that frame a message or belong to one connection. No plugin and no configuration writes them, and they are
+/// never passed on.
+#[must_use]
+pub fn is_reserved(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION
+            | header::CONTENT_LENGTH
+            | header::HOST
+            | header::PROXY_AUTHENTICATE
+            | header::PROXY_AUTHORIZATION
+            | header::TE
+            | header::TRAILER
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy" | "http2-settings")
+}
+
+/// Removes what belongs to one connection, the fields that `connection` names included.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [
+        header::CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection", "proxy", "http2-settings"] {
+        headers.remove(name);
+    }
+}
+
+/// The value of a field as one: its lines joined as RFC 9110 5.3 allows, cookies with `; `, `set-cookie` never.
+/// None when it is absent or not UTF-8.
+#[must_use]
+pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut lines = headers.get_all(name).iter();
+    let mut value = std::str::from_utf8(lines.next()?.as_bytes()).ok()?.to_owned();
+    if *name == header::SET_COOKIE {
+        return Some(value);
+    }
+    let separator = if *name == header::COOKIE { "; " } else { ", " };
+    for line in lines {
+        value.push_str(separator);
+        value.push_str(std::str::from_utf8(line.as_bytes()).ok()?);
+    }
+    Some(value)
+}
+
+/// Joins the cookie crumbs of HTTP/2 into one field (RFC 9113 8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let mut joined = Vec::new();
+    for crumb in headers.get_all(header::COOKIE) {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b"; ");
+        }
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, value);
+    }
+}

@@ -1,0 +1,20 @@
+//! The words that the data plane, the plugin host and the program share.
+//!
+//! `proxy` and `plugin-host` do not know each other: they meet here. Not here: anything that reads configuration, opens a
+//! socket or runs a guest.
+
+pub mod attributes;
+pub mod body;
+pub mod clock;
+pub mod dispatch;
+pub mod error;
+pub mod exchange;
+pub mod headers;
+pub mod instruments;
+pub mod plugin;
+pub mod problem;
+
+pub use body::Body;
+pub use error::{Error, Kind, Origin, Retry};
+pub use exchange::Exchange;
+pub use plugin::{Plugin, Phase, Phases};

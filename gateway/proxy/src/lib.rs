@@ -1,0 +1,1 @@
+//! Placeholder root while the workspace is laid out.
