@@ -11,6 +11,7 @@ pub mod error;
 pub mod exchange;
 pub mod headers;
 pub mod instruments;
+pub mod path;
 pub mod plugin;
 pub mod problem;
 
