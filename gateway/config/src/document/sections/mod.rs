@@ -1,0 +1,17 @@
+//! The sections of a configuration file, each defined once: a file for each word.
+
+mod chain;
+mod file;
+mod listener;
+mod plugin;
+mod route;
+mod secret;
+mod upstream;
+
+pub(crate) use chain::{Chain, ChainEntry, PluginEntry};
+pub(crate) use file::Document;
+pub(crate) use listener::Listener;
+pub(crate) use plugin::{Grants, Isolation, Limits, Plugin};
+pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
+pub(crate) use secret::SecretSource;
+pub(crate) use upstream::Upstream;

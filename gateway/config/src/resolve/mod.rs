@@ -1,0 +1,99 @@
+//! What it means together: names become what they stand for, defaults are filled in, contradictions are found.
+//!
+//! Everything here goes on past a problem with what is left, so that one run reports all of them.
+
+mod ambiguity;
+mod chains;
+mod listeners;
+mod names;
+mod plugins;
+mod routes;
+mod secrets;
+mod specificity;
+mod upstreams;
+
+pub use specificity::{Specificity, specificity};
+
+use std::path::PathBuf;
+
+use crate::document::read::beside;
+use crate::document::reports::Reports;
+use crate::document::sections::Document;
+use crate::document::value::{NetworkText, PlainText};
+use crate::environment::Environment;
+use crate::{Config, Diagnostic};
+use chains::Chains;
+use names::Names;
+use plugins::Plugins;
+use secrets::Secrets;
+
+/// The whole configuration. Where problems were reported, what they concern is missing from it.
+pub(crate) fn resolve(
+    document: &Document,
+    environment: &dyn Environment,
+    reports: &mut Reports,
+) -> Config {
+    let names = Names::collect(document, reports);
+    let plugin_directory = plugin_directory(document, environment);
+    let secrets = Secrets::new(&names, environment);
+    let plugins = Plugins::new(
+        &names,
+        secrets,
+        document,
+        plugin_directory.clone(),
+        environment,
+        reports,
+    );
+    let mut chains = Chains::new(&names, plugins);
+
+    let upstreams = upstreams::resolve(document, reports);
+    let listeners = listeners::resolve(document, &mut chains, reports);
+    let routes = routes::resolve(document, &names, &mut chains, reports);
+    ambiguity::report(&routes, &listeners, reports);
+    names.warn_unused(reports);
+    chains.check_unused(reports);
+    at_least_one("listener", document.listeners.is_empty(), reports);
+    at_least_one("route", document.routes.is_empty(), reports);
+
+    let server = document
+        .server
+        .as_ref()
+        .map(|server| server.value.clone())
+        .unwrap_or_default();
+    let admin = document
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.value.address.clone());
+    let (plugins, secret_files) = chains.finish();
+    Config {
+        files: Vec::new(),
+        secret_files,
+        plugin_directory,
+        admin: admin.map(|address| address.0),
+        drain: server.drain().duration(),
+        trusted_proxies: server
+            .trusted_proxies
+            .iter()
+            .map(|NetworkText(network)| *network)
+            .collect(),
+        listeners,
+        upstreams,
+        routes,
+        plugins,
+    }
+}
+
+/// `[plugins] directory`, from the root of the file system.
+fn plugin_directory(document: &Document, environment: &dyn Environment) -> Option<PathBuf> {
+    let written = document.plugins.as_ref()?.value.directory.as_ref()?;
+    let PlainText(directory) = &written.value;
+    Some(environment.absolute(&beside(&written.place.file, directory.as_ref())))
+}
+
+fn at_least_one(word: &str, is_empty: bool, reports: &mut Reports) {
+    if is_empty {
+        let diagnostic = Diagnostic::error("nothing-to-serve", format!("there is no {word}"));
+        reports
+            .add_absent(diagnostic.hint(format!("a configuration has at least one `[[{word}]]`")));
+    }
+}

@@ -1,0 +1,310 @@
+//! Routes: what they match, what answers them, and that both fit together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::chains::Chains;
+use super::names::Names;
+use crate::document::decode::Spanned;
+use crate::document::reports::Reports;
+use crate::document::sections::{self, Document, Leniency, Respond};
+use crate::document::value::{
+    ExactPath, FieldName, FieldValue, HostPattern, LocationTemplate, PathTemplate, PlainPath,
+    PrefixPath,
+};
+use crate::suggest::did_you_mean;
+use crate::{
+    Allow, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route,
+    Segment, Template, TemplatePart,
+};
+
+/// The routes in the order written.
+pub(crate) fn resolve(
+    document: &Document,
+    names: &Names<'_>,
+    chains: &mut Chains<'_>,
+    reports: &mut Reports,
+) -> Vec<Route> {
+    let routes = document.routes.iter();
+    routes
+        .filter_map(|Spanned { value, place }| route(value, place, names, chains, reports))
+        .collect()
+}
+
+fn route(
+    written: &sections::Route,
+    place: &Place,
+    names: &Names<'_>,
+    chains: &mut Chains<'_>,
+    reports: &mut Reports,
+) -> Option<Route> {
+    let allow = allow(&written.allow);
+    let listeners = listeners(written, names, reports);
+    let matches = matches(&written.matches, allow, reports);
+    let chain = chains.resolve(&written.chain, reports);
+    let captured = matches.as_ref().map(|matches| captured(&matches.path));
+    let dispatch = dispatch(written, captured.as_ref(), names, chains, reports);
+    Some(Route {
+        name: Arc::clone(&written.name.as_ref()?.value.0),
+        listeners,
+        matches: matches?,
+        priority: written.priority().0,
+        chain,
+        dispatch: dispatch?,
+        deadline: written.deadline().duration(),
+        allow,
+        body_limit: written.limits.body.map(|body| body.bytes()),
+        place: place.clone(),
+    })
+}
+
+fn allow(written: &[Leniency]) -> Allow {
+    Allow {
+        encoded_slash: written.contains(&Leniency::EncodedSlash),
+        backslash: written.contains(&Leniency::Backslash),
+        encoded_nul: written.contains(&Leniency::EncodedNul),
+        underscore: written.contains(&Leniency::Underscore),
+    }
+}
+
+fn listeners(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) -> Vec<Arc<str>> {
+    if let Some(Spanned { place, .. }) = written
+        .listeners
+        .as_ref()
+        .filter(|listeners| listeners.value.is_empty())
+    {
+        let diagnostic =
+            Diagnostic::error("empty-list", "no listener would serve this route").at(place);
+        reports.add_absent(diagnostic.hint("leave `listeners` out: then all of them do"));
+    }
+    let listed = written
+        .listeners
+        .iter()
+        .flat_map(|listeners| &listeners.value);
+    let each = written.listener.iter().chain(listed);
+    each.map(|name| {
+        names.listeners.find(name, reports);
+        Arc::clone(&name.value.0)
+    })
+    .collect()
+}
+
+/// The conditions; none when the path is wrong, without which nothing else can be judged.
+fn matches(written: &sections::Match, allow: Allow, reports: &mut Reports) -> Option<Match> {
+    let path = match (&written.path, &written.prefix) {
+        (
+            Some(Spanned {
+                value: ExactPath(pattern),
+                place,
+            }),
+            _,
+        )
+        | (
+            _,
+            Some(Spanned {
+                value: PrefixPath(pattern),
+                place,
+            }),
+        ) => {
+            report_refused_escapes(pattern, place, allow, reports);
+            pattern.clone()
+        }
+        (None, None) => PathPattern {
+            text: "/".to_owned(),
+            segments: Vec::new(),
+            prefix: true,
+        },
+    };
+    if let Some(methods) = written
+        .methods
+        .as_ref()
+        .filter(|methods| methods.value.is_empty())
+    {
+        let diagnostic =
+            Diagnostic::error("empty-list", "no method would match this route").at(&methods.place);
+        reports.add_absent(diagnostic.hint("leave `methods` out: then all of them do"));
+    }
+    let methods = written.methods.iter().flat_map(|methods| &methods.value);
+    let headers = written.headers.0.iter();
+    let query = written.query.0.iter();
+    Some(Match {
+        host: written.host.as_ref().map(|HostPattern(host)| host.clone()),
+        path,
+        methods: methods.map(|method| method.value.0.clone()).collect(),
+        headers: headers
+            .filter_map(|(name, value)| Some((name.value.0.clone(), value.clone()?)))
+            .collect(),
+        query: query
+            .filter_map(|(name, value)| Some((name.value.0.clone(), value.clone()?)))
+            .collect(),
+    })
+}
+
+/// A literal with an escape that is refused before routing would never match.
+fn report_refused_escapes(
+    pattern: &PathPattern,
+    place: &Place,
+    allow: Allow,
+    reports: &mut Reports,
+) {
+    let refused = [
+        ("%2F", allow.encoded_slash, "encoded-slash"),
+        ("%5C", allow.backslash, "backslash"),
+        ("%00", allow.encoded_nul, "encoded-nul"),
+    ];
+    for (escape, is_allowed, word) in refused {
+        let is_used = |segment: &Segment| matches!(segment, Segment::Literal(literal) if literal.contains(escape));
+        if !is_allowed && pattern.segments.iter().any(is_used) {
+            let message =
+                format!("requests with `{escape}` are refused, so this path never matches");
+            let diagnostic = Diagnostic::error("refused-path", message).at(place);
+            reports.add(diagnostic.hint(format!(
+                "let this route accept them: `allow = [\"{word}\"]`"
+            )));
+        }
+    }
+}
+
+fn captured(pattern: &PathPattern) -> BTreeSet<&str> {
+    let names = pattern.segments.iter().filter_map(|segment| match segment {
+        Segment::Parameter(name) | Segment::Rest(name) => Some(&**name),
+        Segment::Literal(_) => None,
+    });
+    names.collect()
+}
+
+fn dispatch(
+    written: &sections::Route,
+    captured: Option<&BTreeSet<&str>>,
+    names: &Names<'_>,
+    chains: &mut Chains<'_>,
+    reports: &mut Reports,
+) -> Option<Dispatch> {
+    if let Some(upstream) = &written.upstream {
+        names.upstreams.find(upstream, reports);
+        let host = written.host_header.as_ref().map(|header| header.0.clone());
+        return Some(Dispatch::Upstream(Forward {
+            upstream: Arc::clone(&upstream.value.0),
+            rewrite: rewrite(written.rewrite.as_ref(), captured, reports),
+            host: host.unwrap_or(HostPolicy::Endpoint),
+        }));
+    }
+    if let Some(answer) = &written.answer {
+        return chains.plugin(answer, reports).map(Dispatch::Answer);
+    }
+    if let Some(redirect) = &written.redirect {
+        let Spanned {
+            value: LocationTemplate(location),
+            place,
+        } = redirect.to.as_ref()?;
+        report_uncaptured(location, place, captured, reports);
+        return Some(Dispatch::Redirect {
+            status: redirect.status().0,
+            location: location.clone(),
+        });
+    }
+    written
+        .respond
+        .as_ref()
+        .and_then(|respond| fixed_response(respond, reports))
+}
+
+fn rewrite(
+    written: Option<&sections::Rewrite>,
+    captured: Option<&BTreeSet<&str>>,
+    reports: &mut Reports,
+) -> Rewrite {
+    let Some(written) = written else {
+        return Rewrite::Keep;
+    };
+    if let Some(Spanned {
+        value: PathTemplate(template),
+        place,
+    }) = &written.path
+    {
+        report_uncaptured(template, place, captured, reports);
+        return Rewrite::Template(template.clone());
+    }
+    let text = |path: &Option<PlainPath>| {
+        path.as_ref()
+            .map(|PlainPath(path)| path.clone())
+            .unwrap_or_default()
+    };
+    match (text(&written.strip), text(&written.add)) {
+        (strip, add) if strip.is_empty() && add.is_empty() => Rewrite::Keep,
+        (strip, add) => Rewrite::Prefix { strip, add },
+    }
+}
+
+/// A template can only use what the path captures.
+fn report_uncaptured(
+    template: &Template,
+    place: &Place,
+    captured: Option<&BTreeSet<&str>>,
+    reports: &mut Reports,
+) {
+    let Some(captured) = captured else {
+        return;
+    };
+    for part in &template.parts {
+        if let TemplatePart::Parameter(name) = part
+            && !captured.contains(&**name)
+        {
+            let message = format!("the path of this route captures no `{{{name}}}`");
+            let hint = did_you_mean(name, captured.iter().copied());
+            reports.add_absent(
+                Diagnostic::error("unknown-parameter", message)
+                    .at(place)
+                    .maybe_hint(hint),
+            );
+        }
+    }
+}
+
+/// Fields that frame a message or concern one connection: the gateway writes them itself.
+const OWN_FIELDS: [&str; 6] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn fixed_response(written: &Respond, reports: &mut Reports) -> Option<Dispatch> {
+    let status = written.status.as_ref()?;
+    let number = u16::try_from(status.value.number()).ok()?;
+    if let Some(body) = written
+        .body
+        .as_ref()
+        .filter(|_| matches!(number, 204 | 205 | 304))
+    {
+        let diagnostic = Diagnostic::error(
+            "body-not-allowed",
+            format!("a response with status {number} has no body"),
+        );
+        reports.add(
+            diagnostic
+                .at(&body.place)
+                .label(&status.place, "because of this status"),
+        );
+    }
+    let mut headers = Vec::new();
+    for (name, value) in &written.headers.0 {
+        let FieldName(text) = &name.value;
+        if OWN_FIELDS.contains(&text.as_str()) {
+            let message = format!("the gateway itself writes the field `{text}`");
+            reports.add(Diagnostic::error("reserved-field", message).at(&name.place));
+        }
+        headers.extend(
+            value
+                .as_ref()
+                .map(|FieldValue(value)| (text.clone(), value.clone())),
+        );
+    }
+    Some(Dispatch::Respond {
+        status: number,
+        headers,
+        body: written.body.as_ref().map(|body| body.value.0.clone()),
+    })
+}
