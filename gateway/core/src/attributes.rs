@@ -39,10 +39,7 @@ impl Attributes {
             None if SHARED.contains(&name) => (None, name),
             None => (Some(reader), name),
         };
-        self.entries
-            .iter()
-            .find(|(of, key, _)| &**key == name && of.name() == owner)
-            .map(|(_, _, value)| value)
+        self.entries.iter().find(|(of, key, _)| &**key == name && of.name() == owner).map(|(_, _, value)| value)
     }
 
     /// Writes a value; an empty one removes it.

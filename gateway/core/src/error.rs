@@ -91,7 +91,9 @@ impl Kind {
     #[must_use]
     pub fn token(self) -> &'static str {
         match self {
-            Self::HttpRequestError | Self::HeadTooLarge | Self::TargetTooLong | Self::BodyTooLarge => "http_request_error",
+            Self::HttpRequestError | Self::HeadTooLarge | Self::TargetTooLong | Self::BodyTooLarge => {
+                "http_request_error"
+            }
             Self::ClientTimeout => "client_timeout",
             Self::ClientGone => "client_gone",
             Self::DnsError => "dns_error",
@@ -121,7 +123,9 @@ impl Kind {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::ConnectionTimeout | Self::ConnectionReadTimeout | Self::HttpResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectionTimeout | Self::ConnectionReadTimeout | Self::HttpResponseTimeout => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::DnsError
             | Self::ConnectionRefused
             | Self::ConnectionTerminated

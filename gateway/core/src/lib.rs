@@ -18,4 +18,4 @@ pub mod problem;
 pub use body::Body;
 pub use error::{Error, Kind, Origin, Retry};
 pub use exchange::Exchange;
-pub use plugin::{Plugin, Phase, Phases};
+pub use plugin::{Phase, Phases, Plugin};

@@ -209,12 +209,9 @@ mod tests {
 
     #[test]
     fn a_route_may_allow_them_and_they_stay_encoded() {
-        for (path, expected) in [
-            ("/a%2fb", "/a%2Fb"),
-            ("/a\\b%5cc", "/a%5Cb%5Cc"),
-            ("/a%00", "/a%00"),
-            ("/a/..%2f../b", "/a/..%2F../b"),
-        ] {
+        for (path, expected) in
+            [("/a%2fb", "/a%2Fb"), ("/a\\b%5cc", "/a%5Cb%5Cc"), ("/a%00", "/a%00"), ("/a/..%2f../b", "/a/..%2F../b")]
+        {
             assert_eq!(normalize(path, EVERYTHING).as_deref(), Ok(expected), "{path}");
         }
     }

@@ -1,1 +1,14 @@
-//! Placeholder root while the workspace is laid out.
+//! The data plane: listeners, entry, routing, chains, forwarding, upstreams.
+//!
+//! Not here: what a plugin is made of (`gateway-plugin-host`), how configuration is read (`gateway-config`).
+
+pub mod chain;
+pub mod completion;
+pub mod entry;
+pub mod forward;
+pub mod listener;
+pub mod pipeline;
+pub mod route;
+pub mod router;
+pub mod snapshot;
+pub mod upstream;

@@ -1,0 +1,197 @@
+//! The end of an exchange: when its answer was sent, or given up. Counters, the access log and `on-complete` hang on the
+//! answer's body, because that is what ends last.
+
+use crate::chain::Participants;
+use crate::forward::Upload;
+use crate::listener::{Open, Stream};
+use crate::pipeline::{self, CLIENT_CLOSED};
+use crate::route::Route;
+use crate::snapshot::{Snapshot, Table};
+use bytes::Bytes;
+use gateway_core::clock::now;
+use gateway_core::exchange::Exchange;
+use gateway_core::plugin::Summary;
+use gateway_core::{Body, Error, Phase};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// What the pipeline leaves for the end.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Outcome {
+    /// The links that take part in the response phases.
+    pub participants: Participants,
+    /// The token of a failure.
+    pub error: Option<&'static str>,
+}
+
+/// What the end of an exchange needs.
+pub struct Completion {
+    started: Instant,
+    upload: Upload,
+    route: Option<Arc<Route>>,
+    table: Arc<Table>,
+    snapshot: Arc<Snapshot>,
+}
+
+/// An answer's body as the listener sends it.
+pub struct ResponseBody {
+    body: Body,
+    progress: Progress,
+    ending: Option<Box<Ending>>,
+    open: Option<Open>,
+}
+
+/// What is left to do when the body ends.
+struct Ending {
+    completion: Completion,
+    exchange: Box<Exchange>,
+    status: u16,
+    outcome: Outcome,
+    sent: u64,
+    whole: bool,
+}
+
+/// Where a connection or stream sees whether its peer takes what is sent.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<Stream>>);
+
+impl Completion {
+    pub(crate) fn new(
+        started: Instant,
+        upload: Upload,
+        route: Option<Arc<Route>>,
+        table: Arc<Table>,
+        snapshot: Arc<Snapshot>,
+    ) -> Self {
+        Self { started, upload, route, table, snapshot }
+    }
+
+    /// Ties the end of the exchange to the end of its answer's body.
+    pub(crate) fn wrap(self, exchange: Box<Exchange>, status: u16, body: Body, outcome: Outcome) -> ResponseBody {
+        let ending = Ending { completion: self, exchange, status, outcome, sent: 0, whole: body.is_end_stream() };
+        ResponseBody { body, progress: Progress::current(), ending: Some(Box::new(ending)), open: None }
+    }
+}
+
+impl Progress {
+    fn current() -> Self {
+        Self(Stream::current())
+    }
+}
+
+impl ResponseBody {
+    /// A body without an exchange: of an answer to what is no request.
+    #[must_use]
+    pub fn plain(body: Body) -> Self {
+        Self { body, progress: Progress::current(), ending: None, open: None }
+    }
+
+    /// The connection counts the request as under way for as long as this body lives.
+    pub(crate) fn hold(&mut self, open: Open) {
+        self.open = Some(open);
+    }
+}
+
+impl HttpBody for ResponseBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        if let Some(stream) = &this.progress.0 {
+            stream.taken();
+        }
+        let frame = Pin::new(&mut this.body).poll_frame(context);
+        if let Poll::Ready(frame) = &frame {
+            if let (Some(stream), Some(Ok(_))) = (&this.progress.0, frame) {
+                stream.offered();
+            }
+            if let Some(ending) = &mut this.ending {
+                ending.note(frame.as_ref(), this.body.is_end_stream());
+            }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Ending {
+    fn note(&mut self, frame: Option<&Result<Frame<Bytes>, Error>>, last: bool) {
+        match frame {
+            None => self.whole = true,
+            Some(Ok(frame)) => {
+                self.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.whole = last;
+            }
+            Some(Err(error)) => {
+                self.outcome.error = Some(error.kind().token());
+                tracing::debug!(route = %self.exchange.route, "{}", gateway_core::error::chain(error));
+            }
+        }
+    }
+
+    fn end(self) {
+        let Self { completion, mut exchange, status, outcome, sent, whole } = self;
+        let Completion { started, upload, route, table, snapshot } = completion;
+        let error = outcome.error.or((!whole).then_some("client_gone"));
+        let summary = Summary {
+            status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
+            duration: now().saturating_duration_since(started),
+            request_bytes: upload.received(),
+            response_bytes: sent,
+            error,
+        };
+        snapshot.counters.note(status);
+        tracing::debug!(
+            request = exchange.id.to_str().unwrap_or_default(),
+            client = %exchange.client,
+            consumer = exchange.attributes.consumer(),
+            method = %exchange.request.method,
+            path = %exchange.request.path,
+            route = %exchange.route,
+            status,
+            milliseconds = summary.duration.as_secs_f64() * 1000.0,
+            sent,
+            error,
+            "served"
+        );
+        let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
+        if !pipeline::completes(chain, outcome.participants) {
+            return;
+        }
+        // The client has its answer; what plugins still have to do with it holds nobody up.
+        tokio::spawn(async move {
+            let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
+            for (position, plugin) in chain.links().rev() {
+                if plugin.phases().has(Phase::OnComplete) && outcome.participants.has(position) {
+                    let (returned, done) = plugin.on_complete(exchange, summary.clone()).await;
+                    exchange = returned;
+                    if let Err(fault) = done {
+                        tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), "{}", fault.message);
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.progress.0 {
+            stream.taken();
+        }
+        if let Some(ending) = self.ending.take() {
+            ending.end();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! From what a client wrote to one normal form, or a refusal (HARDENING section 1).
+
+use super::authority;
+use gateway_config::Allow;
+use gateway_core::exchange::Request;
+use gateway_core::headers::{join_cookies, strip_hop_by_hop};
+use gateway_core::path::{self, PathError, normalize};
+use gateway_core::{Error, Kind};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Version};
+
+/// A request in its normal form, with what it needs leave for.
+pub(super) struct Admitted {
+    pub(super) request: Request,
+    pub(super) leniency: Leniency,
+}
+
+/// What a request has that only a route can allow.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Leniency {
+    path: Option<PathError>,
+    underscore: bool,
+    needed: Allow,
+}
+
+impl Leniency {
+    pub(super) fn check(self, allow: Allow) -> Result<(), Error> {
+        let Self { path, underscore, needed } = self;
+        if underscore && !allow.underscore {
+            return Err(bad("a field name has an underscore"));
+        }
+        let denied = needed.encoded_slash && !allow.encoded_slash
+            || needed.backslash && !allow.backslash
+            || needed.encoded_nul && !allow.encoded_nul;
+        match path {
+            Some(error) if denied => Err(bad(&error.to_string())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn bad(detail: &str) -> Error {
+    Error::new(Kind::HttpRequestError, detail)
+}
+
+/// Brings a request's head to its normal form.
+///
+/// # Errors
+/// It has none, or it is not for a gateway (CONNECT, `*`).
+pub(super) fn admit(head: Parts, target_limit: usize, fields: usize) -> Result<Admitted, Error> {
+    let Parts { method, uri, version, mut headers, .. } = head;
+    if method == Method::CONNECT {
+        return Err(bad("CONNECT is not served"));
+    }
+    let target = uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
+    if target.len() > target_limit {
+        return Err(Error::new(Kind::TargetTooLong, format!("the target has more than {target_limit} bytes")));
+    }
+    if headers.len() > fields {
+        return Err(Error::new(Kind::HeadTooLarge, format!("the head has more than {fields} fields")));
+    }
+    framing(&headers, version)?;
+    let authority = authority::of(&uri, &headers, version)?;
+    headers.remove(HOST);
+
+    // CORS preflights and `OPTIONS *` aside, a target without a path is no request for a service.
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let (path, leniency) = normal_path(path)?;
+    let query = query.map(normal_query).transpose()?;
+    let underscore = headers.keys().any(|name| name.as_str().contains('_'));
+
+    let trailers = headers.get_all(TE).iter().any(|line| has_token(line, "trailers"));
+    strip_hop_by_hop(&mut headers);
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(UPGRADE);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    expectation(&headers)?;
+    join_cookies(&mut headers);
+
+    let request = Request { method, scheme: "http", authority, path, query, headers };
+    Ok(Admitted { request, leniency: Leniency { underscore, ..leniency } })
+}
+
+/// One framing, said once and in one way (RFC 9112 6.1 and 6.3). hyper frames by the same fields; here what could be read in
+/// two ways is refused before anybody acts on it.
+fn framing(headers: &HeaderMap, version: Version) -> Result<(), Error> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if version != Version::HTTP_11 {
+            return Err(bad("transfer-encoding is for HTTP/1.1 only"));
+        }
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(bad("transfer-encoding is not just `chunked`"));
+        }
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(bad("both content-length and transfer-encoding"));
+        }
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return Ok(()) };
+    if length.is_empty() || !length.as_bytes().iter().all(u8::is_ascii_digit) {
+        return Err(bad("content-length is not a number"));
+    }
+    match lengths.all(|other| other == length) {
+        true => Ok(()),
+        false => Err(bad("several content-length fields differ")),
+    }
+}
+
+/// The path in its normal form. Where only a route's leave is missing, the lenient form, and what it needs.
+fn normal_path(path: &str) -> Result<(String, Leniency), Error> {
+    let error = match normalize(path, path::Allow::default()) {
+        Ok(normal) => return Ok((normal.into_owned(), Leniency::default())),
+        Err(error @ (PathError::EncodedSlash | PathError::Backslash | PathError::EncodedNul)) => error,
+        Err(error) => return Err(bad(&error.to_string())),
+    };
+    let all = path::Allow { encoded_slash: true, backslash: true, encoded_nul: true };
+    let normal = normalize(path, all).map_err(|error| bad(&error.to_string()))?;
+    let without = |allow: path::Allow| normalize(path, allow).is_err();
+    let needed = Allow {
+        encoded_slash: without(path::Allow { encoded_slash: false, ..all }),
+        backslash: without(path::Allow { backslash: false, ..all }),
+        encoded_nul: without(path::Allow { encoded_nul: false, ..all }),
+        underscore: false,
+    };
+    Ok((normal.into_owned(), Leniency { path: Some(error), needed, underscore: false }))
+}
+
+/// The query stays as it was written; bytes that no query has are refused.
+fn normal_query(query: &str) -> Result<String, Error> {
+    match query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        true => Ok(query.to_owned()),
+        false => Err(bad("the query has a byte that is not allowed in one")),
+    }
+}
+
+/// hyper sends `100 Continue` as soon as the body is wanted; nothing else can be expected (RFC 9110 10.1.1).
+fn expectation(headers: &HeaderMap) -> Result<(), Error> {
+    match headers.get_all(EXPECT).iter().all(|line| line.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        true => Ok(()),
+        false => Err(bad("the expectation is not `100-continue`")),
+    }
+}
+
+fn has_token(line: &HeaderValue, token: &str) -> bool {
+    line.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}

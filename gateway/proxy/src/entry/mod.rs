@@ -1,0 +1,179 @@
+//! Where a request enters: one normal form, its route, an exchange; and where its answer leaves.
+//!
+//! A panic anywhere behind this point costs one request.
+
+mod admit;
+mod authority;
+mod identity;
+
+#[cfg(test)]
+mod tests;
+
+use crate::completion::{Completion, Outcome, ResponseBody};
+use crate::forward::{Bounds, ClientBody, Peer, client_address};
+use crate::pipeline::{self, Work};
+use crate::route::Route;
+use crate::router::Matched;
+use crate::snapshot::{Snapshot, Table};
+use admit::Admitted;
+use futures_util::FutureExt as _;
+use gateway_core::attributes::Attributes;
+use gateway_core::clock::now;
+use gateway_core::exchange::{Answer, Exchange, Stage};
+use gateway_core::{Body, Error, Kind, Origin, problem};
+use http::header::{ALLOW, CONNECTION, HeaderValue};
+use http::{Method, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What every request of one connection shares.
+pub struct Connection {
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// The other end.
+    pub peer: Peer,
+    /// How long a request's body may take without progress.
+    pub body_stall: Duration,
+    /// How long it may take in all.
+    pub body_total: Duration,
+    /// Fields of a head: HTTP/2 bounds bytes only.
+    pub fields: usize,
+}
+
+/// Answers one request. Never fails: what goes wrong becomes a response.
+pub async fn serve(
+    snapshot: Arc<Snapshot>,
+    connection: &Connection,
+    request: http::Request<Incoming>,
+) -> Response<ResponseBody> {
+    let started = now();
+    let version = request.version();
+    let panicked = snapshot.counters.panicked.clone();
+    let answered = AssertUnwindSafe(answer(snapshot, connection, request, started)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| {
+        panicked.increment();
+        refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
+    });
+    if response.status() == StatusCode::BAD_REQUEST && version < Version::HTTP_2 {
+        // What follows a malformed request on the connection cannot be trusted either.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn answer(
+    snapshot: Arc<Snapshot>,
+    connection: &Connection,
+    request: http::Request<Incoming>,
+    started: Instant,
+) -> Response<ResponseBody> {
+    let Some(table) = snapshot.tables.get(&connection.listener).cloned() else {
+        return refusal(&Error::new(Kind::Overloaded, "the listener is being removed"));
+    };
+    let (head, body) = request.into_parts();
+    let (admitted, matched) =
+        match admit::admit(head, table.target_limit, connection.fields).and_then(|admitted| route(&table, admitted)) {
+            Ok(admitted) => admitted,
+            Err(error) => return refusal(&error),
+        };
+    let (route, parameters, unmatched) = match matched {
+        Matched::Route(route, parameters) => (Some(route), parameters, None),
+        Matched::MethodNotAllowed(methods) => (None, Vec::new(), Some(not_allowed(&methods))),
+        Matched::NotFound => {
+            (None, Vec::new(), Some(problem::answer(StatusCode::NOT_FOUND, Some("no route matches this request"))))
+        }
+    };
+    let limit = route.as_ref().and_then(|route| route.body_limit).or(table.body_limit);
+    let bounds = Bounds { stall: connection.body_stall, total: connection.body_total, size: limit };
+    let (body, upload) = match ClientBody::watch(Body::incoming(body, Origin::Client), bounds) {
+        Ok(watched) => watched,
+        Err(error) => return refusal(&error),
+    };
+    let method = admitted.request.method.clone();
+    let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), parameters, started);
+    let work = Work { snapshot: &snapshot, peer: &connection.peer, upload: &upload };
+    let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
+    let (exchange, body, outcome) = match (&route, unmatched) {
+        (Some(route), _) => pipeline::run(&work, exchange, body, route).await,
+        (None, answer) => pipeline::refuse(exchange, body, chain, answer.unwrap_or_default()).await,
+    };
+    leave(exchange, body, outcome, &method, Completion::new(started, upload, route, table, snapshot))
+}
+
+/// Finds the route and holds its lenience against what the request needed.
+fn route(table: &Table, admitted: Admitted) -> Result<(Admitted, Matched), Error> {
+    let matched = table.router.find(&admitted.request);
+    let allow = match &matched {
+        Matched::Route(route, _) => route.allow,
+        _ => gateway_config::Allow::default(),
+    };
+    admitted.leniency.check(allow)?;
+    Ok((admitted, matched))
+}
+
+fn exchange(
+    snapshot: &Arc<Snapshot>,
+    connection: &Connection,
+    admitted: Admitted,
+    route: Option<&Route>,
+    parameters: Vec<(Arc<str>, String)>,
+    started: Instant,
+) -> Box<Exchange> {
+    let Admitted { request, .. } = admitted;
+    let deadline = route.map_or(Duration::from_secs(10), |route| route.deadline);
+    Box::new(Exchange {
+        id: identity::of(&request.headers),
+        route: route.map_or_else(|| "".into(), |route| Arc::clone(&route.name)),
+        parameters,
+        client: client_address(&connection.peer, snapshot, &request.headers),
+        request,
+        response: None,
+        stage: Stage::Request,
+        attributes: Attributes::default(),
+        upstream: None,
+        deadline: started + deadline,
+        depth: 0,
+        dispatch: Arc::clone(snapshot) as _,
+    })
+}
+
+/// Puts head and body together, and ties what happens at the end to the body.
+fn leave(
+    mut exchange: Box<Exchange>,
+    body: Body,
+    outcome: Outcome,
+    method: &Method,
+    completion: Completion,
+) -> Response<ResponseBody> {
+    let head = exchange.response.take().unwrap_or_default();
+    let mut response = Response::new(());
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    if *method != Method::HEAD && response.status() != StatusCode::NOT_MODIFIED {
+        // The length of what is sent is hyper's to say; a HEAD answer tells the length of what is not.
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    }
+    let status = response.status().as_u16();
+    response.map(|()| completion.wrap(exchange, status, body, outcome))
+}
+
+/// An answer to a request that is not a request: there is no exchange, so no chain sees it.
+fn refusal(error: &Error) -> Response<ResponseBody> {
+    tracing::debug!(kind = ?error.kind(), detail = error.detail(), "request refused");
+    let Answer { status, headers, body } = problem::of(error);
+    let mut response = Response::new(ResponseBody::plain(Body::from(body)));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn not_allowed(methods: &[Method]) -> Answer {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let mut answer = problem::answer(StatusCode::METHOD_NOT_ALLOWED, Some("the path is known with other methods"));
+    if let Ok(value) = HeaderValue::try_from(names.join(", ")) {
+        answer.headers.insert(ALLOW, value);
+    }
+    answer
+}

@@ -1,0 +1,125 @@
+//! Sends a request to an upstream and gives the head of its answer; both bodies stream.
+
+mod client_body;
+mod forwarded;
+mod request;
+mod response;
+mod stall;
+mod subrequest;
+mod template;
+mod upstream_body;
+
+pub use client_body::{Bounds, ClientBody, Upload};
+pub use forwarded::{Peer, client_address};
+pub(crate) use request::REQUEST_ID;
+pub use request::outgoing;
+pub use template::expand;
+
+use crate::upstream::{Lease, Upstream};
+use gateway_core::{Body, Error, Kind, Origin, Retry};
+use http::{HeaderValue, Request, Response};
+use std::sync::Arc;
+use std::time::Instant;
+use upstream_body::UpstreamBody;
+
+/// Which `host` field the upstream gets.
+pub enum HostField {
+    /// The chosen endpoint's.
+    Endpoint,
+    /// This one.
+    Given(HeaderValue),
+}
+
+/// Sends a request and waits for the head of the answer.
+///
+/// A pooled connection may turn out to be closed; then, and only if nothing was sent, another one is tried once.
+///
+/// # Errors
+/// By RFC 9209's kinds; a fault of the client's body is told as the client's.
+pub async fn send(
+    upstream: &Upstream,
+    host: HostField,
+    request: Request<Body>,
+    upload: &Upload,
+    deadline: Instant,
+) -> Result<Response<Body>, Error> {
+    let mut lease = upstream.lease(deadline).await?;
+    let mut request = request;
+    loop {
+        let field = match &host {
+            HostField::Endpoint => lease.authority().clone(),
+            HostField::Given(value) => value.clone(),
+        };
+        request.headers_mut().insert(http::header::HOST, field);
+        match attempt(upstream, &mut lease, request, upload, deadline).await {
+            Ok(response) => return response::incoming(response, lease, upstream.settings().timeouts.body),
+            Err(Failure { unsent: Some(unsent), error })
+                if lease.is_reused() && error.retryable() == Retry::IfReused =>
+            {
+                lease = upstream.fresh(lease, deadline).await?;
+                request = *unsent;
+            }
+            Err(Failure { error, .. }) => return Err(error),
+        }
+    }
+}
+
+/// An attempt without an answer, with the request where none of it was sent.
+struct Failure {
+    error: Error,
+    unsent: Option<Box<Request<Body>>>,
+}
+
+async fn attempt(
+    upstream: &Upstream,
+    lease: &mut Lease,
+    request: Request<Body>,
+    upload: &Upload,
+    deadline: Instant,
+) -> Result<Response<hyper::body::Incoming>, Failure> {
+    let Some(sender) = lease.sender() else {
+        let error = Error::new(Kind::Internal, "the connection was given back already");
+        return Err(Failure { error, unsent: Some(Box::new(request)) });
+    };
+    let answer = sender.try_send_request(request);
+    let first_byte = upstream.settings().timeouts.first_byte;
+    tokio::select! {
+        biased;
+        answer = answer => answer.map_err(|mut failure| {
+            let unsent = failure.take_message().map(Box::new);
+            Failure { error: response::fault(failure.into_error(), upload, unsent.is_some()), unsent }
+        }),
+        () = upload.answer_overdue(first_byte, deadline) => {
+            let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
+            Err(Failure { error: Error::new(Kind::HttpResponseTimeout, detail), unsent: None })
+        }
+    }
+}
+
+/// The answer's body, which gives the connection back when it ends.
+fn answer_body(body: hyper::body::Incoming, lease: Lease, stall: std::time::Duration) -> Body {
+    use http_body::Body as _;
+    if body.is_end_stream() {
+        lease.give_back();
+        return Body::empty();
+    }
+    Body::stream(UpstreamBody::new(Body::incoming(body, Origin::Upstream), lease, stall))
+}
+
+/// Resolves which upstream takes an exchange: the plugin's choice, else the route's.
+///
+/// # Errors
+/// The plugin chose one that this generation does not have.
+pub fn chosen<'a>(
+    snapshot: &'a crate::snapshot::Snapshot,
+    choice: Option<&Arc<str>>,
+    of_route: &'a Arc<Upstream>,
+) -> Result<&'a Arc<Upstream>, Error> {
+    match choice {
+        None => Ok(of_route),
+        Some(name) => snapshot
+            .upstreams
+            .get(name)
+            .ok_or_else(|| Error::new(Kind::DestinationUnavailable, format!("there is no upstream `{name}`"))),
+    }
+}

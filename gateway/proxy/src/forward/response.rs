@@ -1,0 +1,54 @@
+//! What an upstream says, made fit to be passed on.
+
+use super::Upload;
+use crate::upstream::Lease;
+use gateway_core::headers::strip_hop_by_hop;
+use gateway_core::{Body, Error, Kind, Retry};
+use http::header::CONTENT_LENGTH;
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use std::time::Duration;
+
+/// Checks the head and ties the body to its connection.
+///
+/// # Errors
+/// A status that no final answer has.
+pub(super) fn incoming(response: Response<Incoming>, lease: Lease, stall: Duration) -> Result<Response<Body>, Error> {
+    let (mut head, body) = response.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked"));
+    }
+    if !(200..600).contains(&head.status.as_u16()) {
+        return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {}", head.status)));
+    }
+    strip_hop_by_hop(&mut head.headers);
+    // Several equal lines are one; hyper refused different ones.
+    if let Some(length) = head.headers.remove(CONTENT_LENGTH) {
+        head.headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(Response::from_parts(head, super::answer_body(body, lease, stall)))
+}
+
+/// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.
+pub(super) fn fault(cause: hyper::Error, upload: &Upload, unsent: bool) -> Error {
+    if let Some(error) = upload.take_fault() {
+        return error;
+    }
+    let kind = if cause.is_parse_too_large() {
+        Kind::HttpResponseTooLarge
+    } else if cause.is_parse() {
+        Kind::HttpProtocolError
+    } else if cause.is_timeout() {
+        Kind::ConnectionReadTimeout
+    } else {
+        Kind::ConnectionTerminated
+    };
+    let detail = match kind {
+        Kind::HttpResponseTooLarge => "the head of the upstream's answer is too large",
+        Kind::HttpProtocolError => "the upstream's answer breaks the protocol",
+        Kind::ConnectionReadTimeout => "the upstream stopped answering",
+        _ => "the upstream closed the connection before it answered",
+    };
+    let retry = if unsent { Retry::IfReused } else { Retry::No };
+    Error::new(kind, detail).retry(retry).because(cause)
+}

@@ -1,0 +1,125 @@
+//! A plugin's own calls, which leave through the same upstreams as a client's requests.
+
+use super::{HostField, Upload, request};
+use crate::snapshot::Snapshot;
+use crate::upstream::{Destination, Upstream};
+use gateway_config::{Endpoint, Place, UpstreamLimits, UpstreamTimeouts};
+use gateway_core::dispatch::{BoxFuture, Call, Dispatch, Target};
+use gateway_core::headers::strip_hop_by_hop;
+use gateway_core::{Body, Error, Kind};
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Response, Version};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Dispatch for Snapshot {
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response<Body>, Error>> {
+        Box::pin(async move {
+            let (upstream, host) = match &call.target {
+                Target::Upstream(name) => {
+                    let upstream = self.upstreams.get(name).ok_or_else(|| {
+                        Error::new(Kind::DestinationUnavailable, format!("there is no upstream `{name}`"))
+                    })?;
+                    (Arc::clone(upstream), HostField::Endpoint)
+                }
+                Target::Origin { host, port, private } => {
+                    let field = HeaderValue::try_from(Destination::new(host, *port).authority())
+                        .map_err(|cause| Error::new(Kind::Internal, "the host cannot be a field").because(cause))?;
+                    (Arc::new(origin(host, *port, *private).await?), HostField::Given(field))
+                }
+            };
+            let deadline = call.deadline;
+            super::send(&upstream, host, outgoing(call), &Upload::default(), deadline).await
+        })
+    }
+
+    fn has_upstream(&self, name: &str) -> bool {
+        self.upstreams.contains_key(name)
+    }
+}
+
+fn outgoing(call: Call) -> http::Request<Body> {
+    let (mut head, body) = call.request.into_parts();
+    strip_hop_by_hop(&mut head.headers);
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(request::REQUEST_ID, call.request_id);
+    request::finish(&mut head.headers);
+    head.version = Version::HTTP_11;
+    http::Request::from_parts(head, Body::from(body))
+}
+
+/// An origin outside the configuration. Its addresses are looked at after the name was resolved, and it is those that are
+/// connected to: a name cannot be turned to a private address between the check and the call.
+async fn origin(host: &str, port: u16, private: bool) -> Result<Upstream, Error> {
+    let addresses = Destination::new(host, port).addresses().await?;
+    let allowed = addresses.into_iter().find(|address| private || is_public(address.ip())).ok_or_else(|| {
+        Error::new(
+            Kind::DestinationUnavailable,
+            format!("`{host}` has only private addresses; grant an address or an upstream"),
+        )
+    })?;
+    Ok(Upstream::new(gateway_config::Upstream {
+        name: host.into(),
+        endpoints: vec![Endpoint { host: allowed.ip().to_string(), port }],
+        timeouts: UpstreamTimeouts {
+            connect: Duration::from_secs(2),
+            first_byte: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(1),
+        },
+        limits: UpstreamLimits { connections: 1, pending: 0, header: 64 * 1024, headers: 100 },
+        place: Place::default(),
+    }))
+}
+
+/// Neither of this machine nor of a private, link-local, shared, documentation or multicast range.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || address.is_broadcast()
+                || address.is_documentation()
+                || address.is_multicast()
+                || first == 0
+                || first >= 240
+                || (first == 100 && (64..128).contains(&second))
+                || (first == 198 && (18..20).contains(&second)))
+        }
+        IpAddr::V6(address) => {
+            let unique_local = address.segments().first().is_some_and(|first| first & 0xfe00 == 0xfc00);
+            let link_local = address.segments().first().is_some_and(|first| first & 0xffc0 == 0xfe80);
+            !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || unique_local || link_local)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_ranges_are_told_from_public_ones() {
+        for (address, expected) in [
+            ("93.184.216.34", true),
+            ("10.1.2.3", false),
+            ("172.16.0.1", false),
+            ("192.168.0.1", false),
+            ("127.0.0.1", false),
+            ("169.254.169.254", false),
+            ("100.64.0.1", false),
+            ("0.0.0.0", false),
+            ("::ffff:10.0.0.1", false),
+            ("::1", false),
+            ("fd00::1", false),
+            ("fe80::1", false),
+            ("2606:2800:220:1::1", true),
+        ] {
+            assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The answer's body on its way down: timed, and its connection given back at its end.
+
+use super::stall::Stall;
+use crate::upstream::Lease;
+use bytes::Bytes;
+use gateway_core::{Body, Error, Kind};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+pub(super) struct UpstreamBody {
+    body: Body,
+    /// None once it was given back; dropped with the body, the connection is closed.
+    lease: Option<Lease>,
+    stall: Stall,
+}
+
+impl UpstreamBody {
+    pub(super) fn new(body: Body, lease: Lease, stall: Duration) -> Self {
+        Self { body, lease: Some(lease), stall: Stall::new(stall) }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl HttpBody for UpstreamBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            ready!(this.stall.poll_waiting(context));
+            this.lease = None;
+            return Poll::Ready(Some(Err(Error::new(Kind::ConnectionReadTimeout, "the answer's body stalled"))));
+        };
+        this.stall.progress();
+        match &frame {
+            Some(Ok(_)) if !this.body.is_end_stream() => {}
+            Some(Ok(_)) | None => this.give_back(),
+            Some(Err(_)) => this.lease = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

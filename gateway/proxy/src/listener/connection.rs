@@ -1,0 +1,200 @@
+//! One client connection from its first byte to its last.
+
+use super::activity::{Activity, Open, Verdict};
+use super::flood::Guard;
+use super::socket::ClientStream;
+use super::stream::StreamExecutor;
+use super::{Settings, Shared, Stop};
+use crate::completion::ResponseBody;
+use crate::entry::{self, Connection};
+use crate::forward::Peer;
+use gateway_core::clock::now;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// A good-bye may take so long to be read.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Bytes that hyper gathers of an answer before it writes, and reads of a body at once (HARDENING P11).
+const BUFFER: usize = 64 * 1024;
+
+/// Bytes that HTTP/2 holds of each stream's answer.
+const STREAM_BUFFER: usize = 16 * 1024;
+
+pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
+    let settings = shared.settings.load_full();
+    let activity = Arc::new(Activity::new(settings.timeouts));
+    let mut stream = ClientStream::new(tcp, Arc::clone(&activity));
+    let mut stop = shared.stop.clone();
+    let is_http2 = tokio::select! {
+        is_http2 = stream.is_http2() => is_http2,
+        _ = overdue(&activity) => return,
+        _ = stop.wait_for(|stop| *stop == Stop::Draining) => return,
+    };
+    match is_http2 {
+        Ok(true) => serve_http2(stream, peer, shared, &settings, &activity).await,
+        Ok(false) => serve_http1(stream, peer, shared, &settings, &activity).await,
+        Err(error) => tracing::trace!(%peer, %error, "a connection ended before its first request"),
+    }
+}
+
+async fn serve_http1(
+    stream: ClientStream,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+    settings: &Settings,
+    activity: &Arc<Activity>,
+) {
+    let connection = Arc::new(of(peer, shared, settings));
+    let service =
+        service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
+    let served = http1::Builder::new()
+        .half_close(true)
+        .max_headers(settings.limits.headers)
+        .max_header_size(settings.limits.header)
+        .max_buf_size(BUFFER.max(settings.limits.header))
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    drive(served, activity, None, shared).await;
+}
+
+async fn serve_http2(
+    mut stream: ClientStream,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+    settings: &Settings,
+    activity: &Arc<Activity>,
+) {
+    let guard = Arc::new(Guard::new());
+    stream.guard(Arc::clone(&guard));
+    let connection = Arc::new(of(peer, shared, settings));
+    let service =
+        service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
+    let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };
+    let served = http2::Builder::new(executor)
+        .max_concurrent_streams(100)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_header_list_size(u32::try_from(settings.limits.header).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(100)
+        .max_local_error_reset_streams(100)
+        .max_send_buf_size(STREAM_BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    drive(served, activity, Some(&guard), shared).await;
+}
+
+fn of(peer: SocketAddr, shared: &Shared, settings: &Settings) -> Connection {
+    Connection {
+        listener: Arc::clone(&shared.name),
+        peer: Peer::new(peer),
+        body_stall: settings.timeouts.body,
+        body_total: settings.timeouts.body_total,
+        fields: settings.limits.headers,
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    activity: Arc<Activity>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let open = Open::begin(activity);
+    let snapshot = shared.snapshot.load_full();
+    let mut response = entry::serve(snapshot, &connection, request).await;
+    response.body_mut().hold(open);
+    Ok(response)
+}
+
+/// What hyper's two kinds of connection have in common.
+trait Served: Future<Output = hyper::Result<()>> {
+    fn good_bye(self: Pin<&mut Self>);
+}
+
+impl<S> Served for http1::Connection<TokioIo<ClientStream>, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn good_bye(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Served for http2::Connection<TokioIo<ClientStream>, S, StreamExecutor>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static,
+{
+    fn good_bye(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs a connection until it ends, its client is overdue or abusive, or the listener drains.
+async fn drive(connection: impl Served, activity: &Activity, guard: Option<&Guard>, shared: &Shared) {
+    let mut connection = pin!(connection);
+    let mut stop = shared.stop.clone();
+    let mut draining = pin!(stop.wait_for(|stop| *stop == Stop::Draining));
+    let mut overdue = pin!(overdue(activity));
+    let mut abuse = pin!(async {
+        match guard {
+            Some(guard) => guard.tripped().await,
+            None => std::future::pending().await,
+        }
+    });
+    let mut said_good_bye = false;
+    let end = poll_fn(|context: &mut Context<'_>| {
+        if !said_good_bye && draining.as_mut().poll(context).is_ready() {
+            said_good_bye = true;
+            connection.as_mut().good_bye();
+        }
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(End::Done);
+        }
+        if abuse.as_mut().poll(context).is_ready() {
+            return Poll::Ready(End::Abuse);
+        }
+        overdue.as_mut().poll(context).map(End::Overdue)
+    });
+    match end.await {
+        End::Done | End::Overdue(Verdict::Stalled) => return,
+        End::Abuse => shared.floods.increment(),
+        End::Overdue(_) => {}
+    }
+    connection.as_mut().good_bye();
+    // HTTP/2 waits for the client's answer to its good-bye, which may never come.
+    if tokio::time::timeout(LINGER, connection).await.is_err() {
+        tracing::trace!("a connection was ended before its client took leave");
+    }
+}
+
+enum End {
+    Done,
+    Overdue(Verdict),
+    Abuse,
+}
+
+/// Returns once the client has taken too long over what it is at.
+async fn overdue(activity: &Activity) -> Verdict {
+    let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+    loop {
+        match activity.verdict(now()) {
+            Verdict::Wait(until) => timer.as_mut().reset(until.into()),
+            verdict => return verdict,
+        }
+        timer.as_mut().await;
+    }
+}

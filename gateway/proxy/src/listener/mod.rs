@@ -1,0 +1,178 @@
+//! Sockets that take requests: accept, protocol, connection, drain.
+
+mod activity;
+mod connection;
+mod flood;
+mod socket;
+mod stream;
+
+pub(crate) use activity::Open;
+pub use stream::Stream;
+
+use crate::snapshot::Snapshot;
+use arc_swap::ArcSwap;
+use gateway_config::{ListenerLimits, ListenerTimeouts};
+use gateway_core::instruments::{Counter, Instruments};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Connections that the kernel completes before we accept them.
+const BACKLOG: i32 = 1024;
+
+/// A send buffer of 64 KiB (the kernel doubles it), see HARDENING P11.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Answers at once past the cap on connections (HARDENING F8), without reading the request.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// A bound socket and its connections. It lives over reloads that keep its address.
+pub struct Listener {
+    address: SocketAddr,
+    stop: watch::Sender<Stop>,
+    settings: Arc<ArcSwap<Settings>>,
+}
+
+/// What may change without closing a socket. New connections take what is in force when they come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a client may take.
+    pub timeouts: ListenerTimeouts,
+    /// How much it may send.
+    pub limits: ListenerLimits,
+}
+
+/// How far a listener is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Serving,
+    /// No new connections; those that are open end with their requests.
+    Draining,
+}
+
+struct Shared {
+    name: Arc<str>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    settings: Arc<ArcSwap<Settings>>,
+    stop: watch::Receiver<Stop>,
+    /// Closed when the last connection is gone.
+    alive: tokio::sync::mpsc::Sender<()>,
+    accepted: Counter,
+    refused: Counter,
+    floods: Counter,
+}
+
+impl Listener {
+    /// Binds an address and starts to serve.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind(
+        name: &Arc<str>,
+        address: SocketAddr,
+        settings: Settings,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        instruments: &Instruments,
+        alive: tokio::sync::mpsc::Sender<()>,
+    ) -> io::Result<Self> {
+        let socket = socket(address)?;
+        let address = socket.local_addr()?;
+        let (stop, stopped) = watch::channel(Stop::Serving);
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let shared = Shared {
+            name: Arc::clone(name),
+            snapshot,
+            settings: Arc::clone(&settings),
+            stop: stopped,
+            alive,
+            accepted: instruments.counter("connections.accepted"),
+            refused: instruments.counter("connections.refused"),
+            floods: instruments.counter("connections.ended-for-abuse"),
+        };
+        tokio::spawn(accept(socket, Arc::new(shared)));
+        Ok(Self { address, stop, settings })
+    }
+
+    /// Where it really listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes what new connections get.
+    pub fn set(&self, settings: Settings) {
+        if **self.settings.load() != settings {
+            self.settings.store(Arc::new(settings));
+        }
+    }
+
+    /// Takes no more connections and lets the open ones end with their requests.
+    pub fn drain(&self) {
+        self.stop.send_replace(Stop::Draining);
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart need not wait for the connections of the last run to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The accept loop: a permit, a connection, a task. Errors slow it down and never end it.
+async fn accept(socket: TcpListener, shared: Arc<Shared>) {
+    let mut stop = shared.stop.clone();
+    let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop == Stop::Draining) => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors or memory: what is pending stays pending until something was closed.
+                tracing::warn!(listener = %shared.name, %error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let open = Semaphore::MAX_PERMITS - permits.available_permits();
+        let permit = match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) if open < shared.settings.load().limits.connections => permit,
+            _ => {
+                shared.refused.increment();
+                refuse(&stream);
+                continue;
+            }
+        };
+        shared.accepted.increment();
+        tokio::spawn(serve(stream, peer, Arc::clone(&shared), permit));
+    }
+}
+
+/// Best effort: the peer may not be listening.
+fn refuse(stream: &TcpStream) {
+    if let Err(error) = stream.try_write(FULL) {
+        tracing::trace!(%error, "a refusal could not be written");
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
+    let alive = shared.alive.clone();
+    let prepared = stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER));
+    if let Err(error) = prepared {
+        tracing::debug!(%peer, %error, "a connection was gone before it was served");
+        return;
+    }
+    connection::serve(stream, peer, &shared).await;
+    drop((permit, alive));
+}

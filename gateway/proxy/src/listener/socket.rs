@@ -1,0 +1,126 @@
+//! A client's socket, watched: what comes and what is taken is noted for the connection's timer and flood guard.
+
+use super::activity::Activity;
+use super::flood::Guard;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What an HTTP/2 client sends first (RFC 9113 3.4).
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+pub(super) struct ClientStream {
+    tcp: TcpStream,
+    /// Bytes that were read to tell the protocol, to be read again.
+    prefix: Vec<u8>,
+    activity: Arc<Activity>,
+    /// HTTP/2 only.
+    guard: Option<Arc<Guard>>,
+}
+
+impl ClientStream {
+    pub(super) fn new(tcp: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { tcp, prefix: Vec::new(), activity, guard: None }
+    }
+
+    /// Reads until it is clear whether the client speaks HTTP/2.
+    pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
+        let mut read = [0; PREFACE.len()];
+        let mut length = 0;
+        loop {
+            let Some(free) = read.get_mut(length..) else { return Ok(true) };
+            let count = self.tcp.read(free).await?;
+            self.activity.received();
+            length += count;
+            let known = read.get(..length).unwrap_or_default();
+            self.prefix = known.to_vec();
+            match PREFACE.starts_with(known) {
+                true if length == PREFACE.len() => return Ok(true),
+                true if count > 0 => {}
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    pub(super) fn guard(&mut self, guard: Arc<Guard>) {
+        self.guard = Some(guard);
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Some(guard) = &this.guard
+            && guard.is_tripped()
+        {
+            // Nothing more is read of a connection that is being ended.
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        if this.prefix.is_empty() {
+            std::task::ready!(Pin::new(&mut this.tcp).poll_read(context, buffer))?;
+        } else {
+            let count = this.prefix.len().min(buffer.remaining());
+            buffer.put_slice(&this.prefix.drain(..count).collect::<Vec<_>>());
+        }
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if !new.is_empty() {
+            this.activity.received();
+            if let Some(guard) = &this.guard {
+                guard.received(new);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl ClientStream {
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(count)) => {
+                self.activity.written();
+                if let Some(guard) = &self.guard {
+                    guard.sent(*count);
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.activity.blocked(),
+        }
+        written
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}

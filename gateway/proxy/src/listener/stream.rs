@@ -1,0 +1,106 @@
+//! One HTTP/2 stream: whether its client takes what is sent on it (HARDENING H6).
+//!
+//! The socket cannot tell: the other streams of the connection may flow. So each stream's task is wrapped, and dropped,
+//! which resets the stream, when the client's window stays closed.
+
+use super::activity::{moment, ticks};
+use super::flood::Guard;
+use gateway_core::clock::now;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+tokio::task_local! {
+    static CURRENT: Arc<Stream>;
+}
+
+/// The state of one stream.
+#[derive(Default)]
+pub struct Stream {
+    /// When a part of the answer was handed over and no more was asked for since; 0: more was asked for.
+    offered: AtomicU64,
+    /// Whether the answer has begun.
+    answering: AtomicBool,
+}
+
+impl Stream {
+    /// The stream whose task runs; none on HTTP/1.1.
+    #[must_use]
+    pub fn current() -> Option<Arc<Self>> {
+        let stream = CURRENT.try_with(Arc::clone).ok()?;
+        stream.answering.store(true, Ordering::Relaxed);
+        stream.offered();
+        Some(stream)
+    }
+
+    /// A part of the answer was handed over; the next is asked for when the client's window lets it.
+    pub(crate) fn offered(&self) {
+        self.offered.store(ticks(now()), Ordering::Relaxed);
+    }
+
+    /// More was asked for.
+    pub(crate) fn taken(&self) {
+        self.offered.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Runs the tasks of a connection's streams.
+#[derive(Clone)]
+pub(super) struct StreamExecutor {
+    pub(super) write: Duration,
+    pub(super) guard: Arc<Guard>,
+}
+
+impl<F> hyper::rt::Executor<F> for StreamExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        let stream = Arc::new(Stream::default());
+        let watched =
+            Watched { task: Some(Box::pin(task)), timer: None, stream: Arc::clone(&stream), executor: self.clone() };
+        tokio::spawn(CURRENT.scope(stream, watched));
+    }
+}
+
+struct Watched<F> {
+    /// None once it was dropped for its client's silence.
+    task: Option<Pin<Box<F>>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    stream: Arc<Stream>,
+    executor: StreamExecutor,
+}
+
+impl<F: Future<Output = ()>> Future for Watched<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some(task) = &mut this.task else { return Poll::Ready(()) };
+        if task.as_mut().poll(context).is_ready() {
+            this.task = None;
+            if this.stream.answering.load(Ordering::Relaxed) {
+                this.executor.guard.answered();
+            }
+            return Poll::Ready(());
+        }
+        let offered = this.stream.offered.load(Ordering::Relaxed);
+        if offered == 0 {
+            return Poll::Pending;
+        }
+        let limit = moment(offered) + this.executor.write;
+        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(limit.into())));
+        while timer.as_mut().poll(context).is_ready() {
+            if now() >= limit {
+                this.task = None;
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(limit.into());
+        }
+        Poll::Pending
+    }
+}

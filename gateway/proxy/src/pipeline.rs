@@ -1,0 +1,296 @@
+//! The order of events for one exchange, as one function that reads top to bottom.
+
+use crate::chain::{Chain, Participants};
+use crate::completion::Outcome;
+use crate::forward::{self, Peer, Upload};
+use crate::route::{Dispatch, Forward, Route};
+use crate::snapshot::Snapshot;
+use gateway_core::exchange::{Answer, Exchange, Response, Stage};
+use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
+use gateway_core::{Body, Error, Kind, Phase, Plugin, problem};
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{HeaderMap, HeaderValue};
+use std::sync::Arc;
+
+/// What the events of an exchange need beside it.
+pub struct Work<'a> {
+    /// The generation that the exchange is pinned to.
+    pub snapshot: &'a Snapshot,
+    /// Whose connection it came on.
+    pub peer: &'a Peer,
+    /// Its upload.
+    pub upload: &'a Upload,
+}
+
+/// An answer under way: its head is in the exchange.
+type Answered = (Box<Exchange>, Body);
+
+/// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order. The head of
+/// the answer is left in the exchange.
+pub async fn run(
+    work: &Work<'_>,
+    exchange: Box<Exchange>,
+    body: Body,
+    route: &Route,
+) -> (Box<Exchange>, Body, Outcome) {
+    let mut outcome = Outcome::default();
+    let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
+    let answered = match asked {
+        Asked::Answered(answer) => Ok(place(exchange, answer)),
+        Asked::Next(body) => dispatch(work, exchange, body, route).await,
+        Asked::Failed(error) => Err((exchange, error)),
+    };
+    finish(answered, &route.chain, outcome).await
+}
+
+/// Runs the chain for a request that no route matched.
+pub async fn refuse(
+    exchange: Box<Exchange>,
+    body: Body,
+    chain: &Chain,
+    answer: Answer,
+) -> (Box<Exchange>, Body, Outcome) {
+    let mut outcome = Outcome::default();
+    let (exchange, asked) = on_request(exchange, body, chain, &mut outcome).await;
+    let answered = match asked {
+        Asked::Answered(other) => Ok(place(exchange, other)),
+        Asked::Next(_) => Ok(place(exchange, answer)),
+        Asked::Failed(error) => Err((exchange, error)),
+    };
+    finish(answered, chain, outcome).await
+}
+
+/// Errors become responses here, before the response phases see them.
+async fn finish(
+    answered: Result<Answered, (Box<Exchange>, Error)>,
+    chain: &Chain,
+    mut outcome: Outcome,
+) -> (Box<Exchange>, Body, Outcome) {
+    let (exchange, body) = answered.unwrap_or_else(|(exchange, error)| fail(exchange, &error, &mut outcome));
+    let (mut exchange, body) = on_response(exchange, body, chain, &mut outcome).await;
+    exchange.stage = Stage::Complete;
+    (exchange, body, outcome)
+}
+
+/// What came of the request phases.
+enum Asked {
+    Next(Body),
+    Answered(Answer),
+    Failed(Error),
+}
+
+async fn on_request(
+    mut exchange: Box<Exchange>,
+    mut body: Body,
+    chain: &Chain,
+    outcome: &mut Outcome,
+) -> (Box<Exchange>, Asked) {
+    for (position, plugin) in chain.links() {
+        if !plugin.phases().has(Phase::OnRequest) {
+            outcome.participants.add(position);
+            continue;
+        }
+        let (returned, flow) = plugin.on_request(exchange).await;
+        exchange = returned;
+        let flow = match flow {
+            Ok(Flow::AwaitBody) => {
+                let gathered = match body.gather(plugin.body_limit()).await {
+                    Ok(gathered) => gathered,
+                    Err(error) => {
+                        outcome.participants.add(position);
+                        return (exchange, Asked::Failed(error));
+                    }
+                };
+                body = Body::from(gathered.clone());
+                let (returned, flow) = plugin.on_request_body(exchange, gathered).await;
+                exchange = returned;
+                flow
+            }
+            Ok(Flow::Next) => Ok(BodyFlow::Next),
+            Ok(Flow::Respond(answer)) => Ok(BodyFlow::Respond(answer)),
+            Err(fault) => Err(fault),
+        };
+        match flow {
+            Ok(BodyFlow::Next) => {}
+            Ok(BodyFlow::Replace(replaced)) => body = Body::from(replaced),
+            Ok(BodyFlow::Respond(answer)) => {
+                outcome.participants.add(position);
+                return (exchange, Asked::Answered(answer));
+            }
+            Err(fault) => match denied(plugin, &fault) {
+                Some(error) => return (exchange, Asked::Failed(error)),
+                None => continue,
+            },
+        }
+        outcome.participants.add(position);
+    }
+    (exchange, Asked::Next(body))
+}
+
+/// What answers: a service, a plugin, a redirect, a fixed response.
+async fn dispatch(
+    work: &Work<'_>,
+    exchange: Box<Exchange>,
+    body: Body,
+    route: &Route,
+) -> Result<Answered, (Box<Exchange>, Error)> {
+    match &route.dispatch {
+        Dispatch::Upstream(to) => upstream(work, exchange, body, to, route.chain.reads_after_dispatch()).await,
+        Dispatch::Answer(plugin) => handle(exchange, body, plugin).await,
+        Dispatch::Respond(answer) => Ok(place(exchange, answer.clone())),
+        Dispatch::Redirect { status, location } => {
+            let mut headers = HeaderMap::new();
+            match HeaderValue::try_from(forward::expand(location, &exchange.parameters)) {
+                Ok(location) => headers.insert(LOCATION, location),
+                Err(cause) => {
+                    let error = Error::new(Kind::HttpRequestError, "the redirect's location cannot be a field");
+                    return Err((exchange, error.because(cause)));
+                }
+            };
+            Ok(place(exchange, Answer { status: *status, headers, ..Answer::default() }))
+        }
+    }
+}
+
+async fn upstream(
+    work: &Work<'_>,
+    mut exchange: Box<Exchange>,
+    body: Body,
+    to: &Forward,
+    keep_head: bool,
+) -> Result<Answered, (Box<Exchange>, Error)> {
+    let answered = async {
+        let upstream = forward::chosen(work.snapshot, exchange.upstream.as_ref(), &to.upstream)?.clone();
+        let trusted = work.snapshot.trusts(work.peer.address.ip());
+        let deadline = exchange.deadline;
+        let (host, request) = forward::outgoing(&mut exchange, to, work.peer, trusted, keep_head, body)?;
+        forward::send(&upstream, host, request, work.upload, deadline).await
+    };
+    match answered.await {
+        Ok(response) => {
+            let (head, body) = response.into_parts();
+            exchange.response = Some(Response { status: head.status, headers: head.headers });
+            Ok((exchange, body))
+        }
+        Err(error) => Err((exchange, error)),
+    }
+}
+
+async fn handle(
+    exchange: Box<Exchange>,
+    body: Body,
+    plugin: &Arc<dyn Plugin>,
+) -> Result<Answered, (Box<Exchange>, Error)> {
+    let body = match body.gather(plugin.body_limit()).await {
+        Ok(body) => body,
+        Err(error) => return Err((exchange, error)),
+    };
+    let (exchange, answer) = plugin.handle(exchange, body).await;
+    match answer {
+        Ok(answer) => Ok(place(exchange, answer)),
+        Err(fault) => {
+            tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
+            // There is nothing to skip to: without its answer the route has none.
+            Err((exchange, failed(&fault)))
+        }
+    }
+}
+
+async fn on_response(mut exchange: Box<Exchange>, mut body: Body, chain: &Chain, outcome: &mut Outcome) -> Answered {
+    exchange.stage = Stage::Response;
+    if !chain.phases().has(Phase::OnResponse) {
+        return (exchange, body);
+    }
+    for (position, plugin) in chain.links().rev() {
+        if !plugin.phases().has(Phase::OnResponse) || !outcome.participants.has(position) {
+            continue;
+        }
+        let (returned, flow) = plugin.on_response(exchange).await;
+        exchange = returned;
+        let flow = match flow {
+            Ok(Flow::AwaitBody) => match body.gather(plugin.body_limit()).await {
+                Ok(gathered) => {
+                    body = Body::from(gathered.clone());
+                    let (returned, flow) = plugin.on_response_body(exchange, gathered).await;
+                    exchange = returned;
+                    flow
+                }
+                Err(error) => {
+                    (exchange, body) = fail(exchange, &answer_fault(error), outcome);
+                    continue;
+                }
+            },
+            Ok(Flow::Next) => Ok(BodyFlow::Next),
+            Ok(Flow::Respond(answer)) => Ok(BodyFlow::Respond(answer)),
+            Err(fault) => Err(fault),
+        };
+        match flow {
+            Ok(BodyFlow::Next) => {}
+            Ok(BodyFlow::Replace(replaced)) => {
+                body = Body::from(replaced);
+                if let Some(head) = &mut exchange.response {
+                    head.headers.remove(CONTENT_LENGTH);
+                }
+            }
+            Ok(BodyFlow::Respond(answer)) => (exchange, body) = place(exchange, answer),
+            Err(fault) => {
+                if let Some(error) = denied(plugin, &fault) {
+                    (exchange, body) = fail(exchange, &error, outcome);
+                }
+            }
+        }
+    }
+    (exchange, body)
+}
+
+/// A body that a plugin asked for and that could not be had: too long, it is the upstream's that is too long.
+fn answer_fault(error: Error) -> Error {
+    match error.kind() {
+        Kind::BodyTooLarge => {
+            Error::new(Kind::HttpResponseTooLarge, "the answer's body is larger than its plugin may read")
+        }
+        _ => error,
+    }
+}
+
+/// Makes an answer the exchange's.
+fn place(mut exchange: Box<Exchange>, answer: Answer) -> Answered {
+    exchange.response = Some(Response { status: answer.status, headers: answer.headers });
+    (exchange, Body::from(answer.body))
+}
+
+fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answered {
+    let log = gateway_core::error::chain(error);
+    let id = exchange.id.to_str().unwrap_or_default();
+    match error.kind().status() {
+        status if status.is_server_error() => {
+            tracing::warn!(request = id, route = %exchange.route, status = status.as_u16(), error = error.kind().token(), "{log}");
+        }
+        status => tracing::debug!(request = id, route = %exchange.route, status = status.as_u16(), "{log}"),
+    }
+    outcome.error = Some(error.kind().token());
+    place(exchange, problem::of(error))
+}
+
+/// What a failed call means for the exchange: an error, or nothing where the configuration says to skip.
+fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault) -> Option<Error> {
+    let skipped = plugin.on_error() == OnError::Skip;
+    tracing::warn!(
+        plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, skipped, "plugin failed"
+    );
+    (!skipped).then(|| failed(fault))
+}
+
+fn failed(fault: &Fault) -> Error {
+    Error::new(Kind::PluginFailed, fault.to_string())
+}
+
+/// Whether anybody in this chain takes part after the answer.
+#[must_use]
+pub fn completes(chain: &Chain, participants: Participants) -> bool {
+    chain.phases().has(Phase::OnComplete)
+        && chain.links().any(|(position, plugin)| participants.has(position) && plugin.phases().has(Phase::OnComplete))
+}
+
+/// The status of an exchange whose client went away.
+pub const CLIENT_CLOSED: u16 = 499;

@@ -1,0 +1,68 @@
+//! One generation of everything that serves requests. Pinned by each request, swapped as a whole.
+
+use crate::chain::Chain;
+use crate::router::Router;
+use crate::upstream::Upstream;
+use gateway_config::Network;
+use gateway_core::instruments::{Counter, Instruments};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A generation.
+pub struct Snapshot {
+    /// Counts up from 1.
+    pub generation: u64,
+    /// What each listener serves, by name.
+    pub tables: HashMap<Arc<str>, Arc<Table>>,
+    /// By name; a plugin may call or choose them.
+    pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    /// Proxies whose forwarding fields are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// What is counted of every request.
+    pub counters: Counters,
+}
+
+/// What is counted of every request; made once, so that no name is looked up while one runs.
+#[derive(Clone)]
+pub struct Counters {
+    /// By the first digit of the status.
+    classes: [Counter; 6],
+    /// Requests that met a fault of ours.
+    pub panicked: Counter,
+}
+
+impl Counters {
+    /// The counters of the process under `requests.…`.
+    #[must_use]
+    pub fn new(instruments: &Instruments) -> Self {
+        let class = |digit| instruments.counter(&format!("requests.{digit}xx"));
+        Self { classes: [0, 1, 2, 3, 4, 5].map(class), panicked: instruments.counter("requests.panicked") }
+    }
+
+    /// An answer with this status was sent.
+    pub fn note(&self, status: u16) {
+        if let Some(counter) = self.classes.get(usize::from(status / 100)) {
+            counter.increment();
+        }
+    }
+}
+
+/// What one listener serves.
+pub struct Table {
+    /// Its routes.
+    pub router: Router,
+    /// Runs for a request that no route matches.
+    pub unmatched: Chain,
+    /// Bytes of a target.
+    pub target_limit: usize,
+    /// Bytes of a request body where the route has no bound of its own.
+    pub body_limit: Option<u64>,
+}
+
+impl Snapshot {
+    /// Whether a proxy at this address is believed.
+    #[must_use]
+    pub fn trusts(&self, address: std::net::IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+}

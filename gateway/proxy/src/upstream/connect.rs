@@ -1,0 +1,113 @@
+//! From an endpoint's name to an HTTP/1.1 connection.
+
+use gateway_core::{Body, Error, Kind, Retry};
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use socket2::SockRef;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+use tokio::net::TcpStream;
+
+/// A receive buffer of 64 KiB (the kernel doubles it): with a send buffer of the same size towards the client, a stalled
+/// reader pins less than HARDENING P11 allows.
+const RECEIVE_BUFFER: usize = 32 * 1024;
+
+/// Where an endpoint is.
+#[derive(Debug)]
+pub struct Destination {
+    host: String,
+    port: u16,
+    /// Set where the host is an address.
+    fixed: Option<SocketAddr>,
+    /// The last good answer of the resolver, kept for when it fails.
+    known: Mutex<Vec<SocketAddr>>,
+}
+
+impl Destination {
+    /// A name or an address (IPv6 without brackets), and a port.
+    #[must_use]
+    pub fn new(host: &str, port: u16) -> Self {
+        let fixed = host.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port));
+        Self { host: host.to_owned(), port, fixed, known: Mutex::default() }
+    }
+
+    /// As a `host` field has it.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match (self.host.contains(':'), self.port) {
+            (true, 80) => format!("[{}]", self.host),
+            (true, port) => format!("[{}]:{port}", self.host),
+            (false, 80) => self.host.clone(),
+            (false, port) => format!("{}:{port}", self.host),
+        }
+    }
+
+    /// Every address of it; the last good ones when the resolver fails.
+    ///
+    /// # Errors
+    /// [`Kind::DnsError`] when it never had any.
+    pub async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        if let Some(address) = self.fixed {
+            return Ok(vec![address]);
+        }
+        let resolved = tokio::net::lookup_host((self.host.as_str(), self.port)).await.map(Iterator::collect::<Vec<_>>);
+        match resolved {
+            Ok(addresses) if !addresses.is_empty() => {
+                self.known.lock().clone_from(&addresses);
+                Ok(addresses)
+            }
+            failed => {
+                let known = self.known.lock().clone();
+                if known.is_empty() {
+                    let error = Error::new(Kind::DnsError, format!("`{}` has no address", self.host)).retry(Retry::Yes);
+                    return Err(match failed {
+                        Err(cause) => error.because(cause),
+                        Ok(_) => error,
+                    });
+                }
+                Ok(known)
+            }
+        }
+    }
+
+    /// A connection to the first address that takes one.
+    ///
+    /// # Errors
+    /// Refused, or not in time.
+    pub(super) async fn connect(&self, builder: &Builder, deadline: Instant) -> Result<SendRequest<Body>, Error> {
+        let attempt = async {
+            let mut last = Error::new(Kind::DnsError, format!("`{}` has no address", self.host));
+            for address in self.addresses().await? {
+                match handshake(address, builder).await {
+                    Ok(sender) => return Ok(sender),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        };
+        tokio::time::timeout_at(deadline.into(), attempt).await.unwrap_or_else(|_| {
+            let detail = format!("`{}` took no connection in time", self.authority());
+            Err(Error::new(Kind::ConnectionTimeout, detail).retry(Retry::Yes))
+        })
+    }
+}
+
+async fn handshake(address: SocketAddr, builder: &Builder) -> Result<SendRequest<Body>, Error> {
+    let refused = |cause: std::io::Error| {
+        Error::new(Kind::ConnectionRefused, format!("{address} took no connection")).retry(Retry::Yes).because(cause)
+    };
+    let stream = TcpStream::connect(address).await.map_err(refused)?;
+    stream.set_nodelay(true).map_err(refused)?;
+    SockRef::from(&stream).set_recv_buffer_size(RECEIVE_BUFFER).map_err(refused)?;
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|cause| {
+        Error::new(Kind::ConnectionTerminated, format!("{address} closed at once")).retry(Retry::Yes).because(cause)
+    })?;
+    // Drives the connection until either side closes; its errors reach the request that is on it.
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::trace!(%address, %error, "an upstream connection ended");
+        }
+    });
+    Ok(sender)
+}
