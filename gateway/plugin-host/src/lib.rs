@@ -1,1 +1,42 @@
-//! Placeholder root while the workspace is laid out.
+//! The host of WebAssembly plugins: loads components, bounds what they may do, and calls their phases.
+//!
+//! The way of a plugin: [`Host::load`] checks, compiles (or takes from the cache) and links a component; [`Host::plugin`]
+//! gives it a configuration, grants and limits, runs `configure` once and yields what the pipeline calls, a
+//! [`gateway_core::Plugin`]. A call takes an idle instance of its thread, lends it the exchange, and gives both back.
+//!
+//! This is the only crate that names wasmtime. Not here: what the user wrote (`gateway-config`), when a plugin is called
+//! (`gateway-proxy`), when one is replaced (`gateway`).
+
+mod abi;
+mod breaker;
+mod cache;
+mod capabilities;
+mod detect;
+mod engine;
+mod grant;
+mod host;
+mod inspect;
+mod instance;
+mod kept;
+mod limits;
+mod load;
+pub mod manifest;
+mod meter;
+mod plugin;
+mod pool;
+mod schema;
+mod state;
+mod statistics;
+mod threads;
+
+pub use abi::Abi;
+pub use capabilities::metrics::{Distribution, Readings};
+pub use grant::{Capability, Grants};
+pub use host::{Host, HostError, HostOptions};
+pub use inspect::{Inspection, inspect};
+pub use limits::Limits;
+pub use load::{LoadError, Loaded};
+pub use manifest::Manifest;
+pub use plugin::{Instances, PluginSettings, WasmPlugin};
+pub use schema::Problem;
+pub use statistics::{Outcomes, Statistics};

@@ -1,0 +1,63 @@
+//! The phases that a component exports: found once, typed once an instance.
+
+use super::convert::SummaryRecord;
+use super::wit::types::{BodyFlow, Flow, Response};
+use crate::detect::Surface;
+use crate::state::State;
+use bytes::Bytes;
+use gateway_core::Phase;
+use wasmtime::Store;
+use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc};
+
+/// Where a component's phases are.
+pub(crate) struct Indices {
+    configure: Option<ComponentExportIndex>,
+    phases: Vec<(Phase, ComponentExportIndex)>,
+}
+
+impl Indices {
+    pub(crate) fn find(component: &Component, surface: &Surface) -> Self {
+        let function = |interface: &str| {
+            let export = surface.gateway_export(interface)?;
+            let (_, instance) = component.get_export(None, export)?;
+            component.get_export_index(Some(&instance), interface)
+        };
+        Self {
+            configure: function("configure"),
+            phases: Phase::ALL.into_iter().filter_map(|phase| Some((phase, function(phase.name())?))).collect(),
+        }
+    }
+}
+
+/// The functions of one instance. A phase that is not exported is none.
+#[derive(Default)]
+pub(crate) struct Exports {
+    pub(crate) configure: Option<TypedFunc<(), (Result<(), String>,)>>,
+    pub(crate) on_request: Option<TypedFunc<(), (Flow,)>>,
+    pub(crate) on_request_body: Option<TypedFunc<(Bytes,), (BodyFlow,)>>,
+    pub(crate) handle: Option<TypedFunc<(Bytes,), (Response,)>>,
+    pub(crate) on_response: Option<TypedFunc<(), (Flow,)>>,
+    pub(crate) on_response_body: Option<TypedFunc<(Bytes,), (BodyFlow,)>>,
+    pub(crate) on_complete: Option<TypedFunc<(SummaryRecord,), ()>>,
+}
+
+impl Exports {
+    /// Fails where a function has another type than the WIT says.
+    pub(crate) fn of(instance: &Instance, store: &mut Store<State>, indices: &Indices) -> wasmtime::Result<Self> {
+        let mut exports = Self::default();
+        if let Some(index) = &indices.configure {
+            exports.configure = Some(instance.get_typed_func(&mut *store, index)?);
+        }
+        for (phase, index) in &indices.phases {
+            match phase {
+                Phase::OnRequest => exports.on_request = Some(instance.get_typed_func(&mut *store, index)?),
+                Phase::OnRequestBody => exports.on_request_body = Some(instance.get_typed_func(&mut *store, index)?),
+                Phase::Handle => exports.handle = Some(instance.get_typed_func(&mut *store, index)?),
+                Phase::OnResponse => exports.on_response = Some(instance.get_typed_func(&mut *store, index)?),
+                Phase::OnResponseBody => exports.on_response_body = Some(instance.get_typed_func(&mut *store, index)?),
+                Phase::OnComplete => exports.on_complete = Some(instance.get_typed_func(&mut *store, index)?),
+            }
+        }
+        Ok(exports)
+    }
+}

@@ -1,0 +1,25 @@
+//! `gateway:plugin`: the bindings made from its WIT, and the exports that a component of it has.
+
+pub(crate) mod convert;
+mod exports;
+
+pub(crate) use exports::{Exports, Indices};
+
+/// The version of the WIT. A component of another patch version is accepted, as semantic versioning has it.
+pub(crate) const VERSION: &str = "0.1.0";
+
+mod bindings {
+    #![expect(clippy::all, reason = "made from the WIT, where the documentation stands")]
+
+    wasmtime::component::bindgen!({
+        path: "../../wit/0.1",
+        world: "imports",
+        imports: {
+            "gateway:plugin/http": async,
+            "gateway:plugin/random": trappable,
+        },
+    });
+}
+
+pub(crate) use bindings::Imports;
+pub(crate) use bindings::gateway::plugin as wit;

@@ -1,0 +1,123 @@
+//! What a file is, read from its outside: nothing is compiled or validated here.
+
+use crate::abi::Abi;
+use crate::abi::gateway::VERSION;
+use crate::load::LoadError;
+use crate::manifest::SECTION;
+use gateway_core::{Phase, Phases};
+use wasmparser::{Parser, Payload};
+
+/// The biggest file that is looked at, in bytes.
+pub(crate) const SIZE: usize = 64 << 20;
+
+const PACKAGE: &str = "gateway:plugin/";
+
+/// The outside of a component.
+#[derive(Debug, Default)]
+pub(crate) struct Surface {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    /// The bytes of the manifest's section.
+    pub(crate) manifest: Option<Vec<u8>>,
+}
+
+impl Surface {
+    /// Reads a component's names; anything else is told by what it is.
+    pub(crate) fn read(source: &[u8]) -> Result<Self, LoadError> {
+        if source.is_empty() {
+            return Err(LoadError::Empty);
+        }
+        if source.len() > SIZE {
+            return Err(LoadError::TooLarge(source.len()));
+        }
+        if !source.starts_with(b"\0asm") {
+            return Err(if is_text(source) { LoadError::Text } else { LoadError::NotWasm });
+        }
+        if Parser::is_core_wasm(source) {
+            return Err(LoadError::CoreModule);
+        }
+        if !Parser::is_component(source) {
+            return Err(LoadError::NotWasm);
+        }
+        Self::parse(source).map_err(|error| LoadError::Malformed(error.to_string()))
+    }
+
+    fn parse(source: &[u8]) -> wasmparser::Result<Self> {
+        let mut surface = Self::default();
+        // Modules and components inside have imports, exports and sections of their own.
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(source) {
+            match payload? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        surface.imports.push(import?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        surface.exports.push(export?.name.name.to_owned());
+                    }
+                }
+                Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
+                    surface.manifest = Some(section.data().to_vec());
+                }
+                _ => {}
+            }
+        }
+        Ok(surface)
+    }
+
+    /// The one interface by which it is a plugin, and its phases; else what is accepted.
+    pub(crate) fn detect(&self) -> Result<(Abi, Phases), LoadError> {
+        let ours = self.exports.iter().any(|export| export.starts_with(PACKAGE));
+        let others: Vec<_> = self.exports.iter().filter(|export| export.starts_with("wasi:http/")).cloned().collect();
+        match (ours, others.is_empty()) {
+            (true, false) => Err(LoadError::Ambiguous(others)),
+            (false, false) => Err(LoadError::Unsupported(others)),
+            (false, true) => Err(LoadError::NoPhase(self.exports.clone())),
+            (true, true) => self.phases().map(|phases| (Abi::Gateway, phases)),
+        }
+    }
+
+    fn phases(&self) -> Result<Phases, LoadError> {
+        let wrong = |name: &&String| name.starts_with(PACKAGE) && !is_compatible(name);
+        if let Some(name) = self.exports.iter().chain(&self.imports).find(wrong) {
+            return Err(LoadError::Version(name.clone()));
+        }
+        let phases: Phases = Phase::ALL.into_iter().filter(|phase| self.gateway_export(phase.name()).is_some()).collect();
+        if phases == Phases::default() { Err(LoadError::NoPhase(self.exports.clone())) } else { Ok(phases) }
+    }
+
+    /// The full name of an interface of ours that it exports.
+    pub(crate) fn gateway_export(&self, interface: &str) -> Option<&str> {
+        let is = |name: &&String| split(name).is_some_and(|(of, _)| of == interface);
+        self.exports.iter().find(is).map(String::as_str)
+    }
+
+    /// The version of our package that it was built against.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.exports.iter().chain(&self.imports).find_map(|name| split(name)).map(|(_, version)| version)
+    }
+
+    /// Imports that nothing here offers.
+    pub(crate) fn foreign(&self) -> Vec<String> {
+        self.imports.iter().filter(|name| !name.starts_with(PACKAGE)).cloned().collect()
+    }
+}
+
+/// `gateway:plugin/INTERFACE@VERSION` in its two parts.
+fn split(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(PACKAGE)?.split_once('@')
+}
+
+/// Before 1.0 a minor version breaks; a patch does not.
+fn is_compatible(name: &str) -> bool {
+    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+    split(name).is_some_and(|(_, version)| minor(version) == minor(VERSION))
+}
+
+fn is_text(source: &[u8]) -> bool {
+    source.trim_ascii_start().starts_with(b"(") || source.trim_ascii_start().starts_with(b";;")
+}

@@ -1,0 +1,159 @@
+//! What all plugins of the process share: the engine, the linker, the bound on instances, the compile cache.
+
+use crate::abi::gateway::Imports;
+use crate::cache::Cache;
+use crate::engine;
+use crate::kept::Kept;
+use crate::limits::MEMORY_CEILING;
+use crate::load::{LoadError, Loaded};
+use crate::plugin::{PluginSettings, WasmPlugin};
+use crate::pool::Pool;
+use crate::state::State;
+use crate::threads::Threads;
+use gateway_core::instruments::Instruments;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+/// How a host is set up.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Where compiled code is kept; nowhere without it.
+    pub cache: Option<PathBuf>,
+    /// Instances of all plugins together.
+    pub instances: u32,
+    /// Threads that run guests; each may have one running whatever `limits.waiting` says.
+    pub threads: usize,
+    /// Where plugins' counters stand.
+    pub instruments: Instruments,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(4, usize::from);
+        Self { cache: None, instances: 1000, threads, instruments: Instruments::default() }
+    }
+}
+
+/// Why there is no host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// wasmtime refuses the settings, or the system the address space.
+    #[error("the WebAssembly engine cannot be set up: {0}")]
+    Engine(String),
+    /// The compile cache.
+    #[error("the compile cache `{0}` cannot be used")]
+    Cache(PathBuf, #[source] std::io::Error),
+    /// A thread.
+    #[error("a thread cannot be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The host of all plugins of this process. Plugins keep it alive.
+pub struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) threads: usize,
+    instruments: Instruments,
+    kept: Mutex<HashMap<Arc<str>, Arc<Kept>>>,
+    _threads: Threads,
+}
+
+/// What the threads and the pools need of it.
+pub(crate) struct Shared {
+    pub(crate) stopped: AtomicBool,
+    /// Since the host was made, as of the last tick: a clock that costs nothing to read.
+    pub(crate) milliseconds: AtomicU64,
+    /// Instances that may still be made.
+    pub(crate) instances: Arc<Semaphore>,
+    pools: Mutex<Vec<Weak<Pool>>>,
+}
+
+impl Host {
+    /// Sets up the engine and starts its threads.
+    ///
+    /// # Errors
+    /// What the system or the settings refuse.
+    pub fn new(options: HostOptions) -> Result<Arc<Self>, HostError> {
+        let unusable = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let engine = engine::new(options.instances).map_err(unusable)?;
+        let mut linker = Linker::new(&engine);
+        Imports::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(unusable)?;
+        let open = |directory: PathBuf| Cache::open(&directory, &engine).map_err(|error| HostError::Cache(directory, error));
+        let cache = options.cache.map(open).transpose()?;
+        let shared = Arc::new(Shared {
+            stopped: AtomicBool::new(false),
+            milliseconds: AtomicU64::new(0),
+            instances: Arc::new(Semaphore::new(options.instances as usize)),
+            pools: Mutex::default(),
+        });
+        let threads = Threads::start(&engine, &shared).map_err(HostError::Thread)?;
+        Ok(Arc::new(Self {
+            engine,
+            linker,
+            cache,
+            shared,
+            threads: options.threads,
+            instruments: options.instruments,
+            kept: Mutex::default(),
+            _threads: threads,
+        }))
+    }
+
+    /// Gives a component its configuration, grants and limits, and runs its start-up and `configure` once.
+    ///
+    /// # Errors
+    /// What is asked for and not granted; why it does not start; what it says against its configuration.
+    pub async fn plugin(self: &Arc<Self>, loaded: Arc<Loaded>, mut settings: PluginSettings) -> Result<Arc<WasmPlugin>, LoadError> {
+        settings.grants = settings.grants.for_asked(loaded.asked())?;
+        if settings.limits.memory > MEMORY_CEILING {
+            return Err(LoadError::Memory(settings.limits.memory));
+        }
+        let kept = self.kept(&settings.name);
+        let pool = Pool::new(Arc::clone(self), loaded, Arc::new(settings), kept);
+        self.shared.pools.lock().push(Arc::downgrade(&pool));
+        let first = pool.first().await?;
+        pool.put(first);
+        Ok(Arc::new(WasmPlugin::new(pool)))
+    }
+
+    /// What belongs to a plugin's name.
+    fn kept(&self, name: &Arc<str>) -> Arc<Kept> {
+        let mut kept = self.kept.lock();
+        let of_name = kept.entry(Arc::clone(name)).or_insert_with(|| Arc::new(Kept::new(name, &self.instruments)));
+        Arc::clone(of_name)
+    }
+
+    /// Instances of all plugins that may still be made.
+    #[must_use]
+    pub fn free_instances(&self) -> usize {
+        self.shared.instances.available_permits()
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> u64 {
+        self.milliseconds.load(Ordering::Relaxed)
+    }
+
+    /// The pools in use; those of dropped plugins are forgotten.
+    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
+        let mut pools = self.pools.lock();
+        let live: Vec<_> = pools.iter().filter_map(Weak::upgrade).collect();
+        pools.retain(|pool| pool.strong_count() > 0);
+        live
+    }
+
+    /// Makes room for an instance by dropping one that stands idle, of whichever plugin has the most.
+    pub(crate) fn reclaim(&self) -> bool {
+        let most = self.pools().into_iter().map(|pool| (pool.idle(), pool)).max_by_key(|(idle, _)| *idle);
+        most.is_some_and(|(_, pool)| pool.shed())
+    }
+}

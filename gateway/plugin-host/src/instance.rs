@@ -1,0 +1,126 @@
+//! One instance of a plugin: a store, the guest in it, and the permits that it counts against.
+
+use crate::abi::gateway::Exports;
+use crate::limits::{AGE, GROWTH, START_WALL};
+use crate::meter::Stop;
+use crate::pool::Pool;
+use crate::state::State;
+use gateway_core::plugin::FaultKind;
+use gateway_core::{Exchange, clock};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+use wasmtime::{PoolConcurrencyLimitError, Store};
+
+/// A guest that is configured and waits for calls. Dropping it gives everything back, whatever it was doing.
+pub(crate) struct Instance {
+    store: Store<State>,
+    exports: Exports,
+    calls: u32,
+    /// By the host's coarse clock, in milliseconds.
+    born: u64,
+    idle_since: u64,
+    /// Linear memory after `configure`.
+    memory: usize,
+    /// See [`Pool::take`].
+    pub(crate) slot: u8,
+    /// Dropped last, when the store has given its memory back.
+    _permits: Permits,
+}
+
+/// One of the plugin's and one of the process's.
+pub(crate) type Permits = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
+/// Why there is no instance, or no answer of one.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The guest or the engine: a trap, a limit.
+    Stopped(FaultKind, String),
+    /// The guest's own words in `configure`.
+    Refused(String),
+}
+
+impl Instance {
+    /// Starts a guest and runs its `configure`.
+    pub(crate) async fn start(pool: &Pool, slot: u8, permits: Permits) -> Result<Self, Failure> {
+        let mut state = State::new(Arc::clone(&pool.settings), Arc::clone(&pool.kept));
+        state.meter.begin(pool.settings.limits.start, clock::now() + START_WALL);
+        let mut store = Store::new(&pool.host.engine, state);
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(pool.settings.limits.transfer());
+        store.epoch_deadline_callback(|mut context| context.data_mut().meter.tick());
+        store.set_epoch_deadline(1);
+        let instance = pool.loaded.linked.instantiate_async(&mut store).await.map_err(Failure::of)?;
+        let exports = Exports::of(&instance, &mut store, &pool.loaded.indices).map_err(Failure::of)?;
+        if let Some(configure) = &exports.configure {
+            let (configured,) = configure.call_async(&mut store, ()).await.map_err(Failure::of)?;
+            configured.map_err(Failure::Refused)?;
+        }
+        let (now, memory) = (pool.host.shared.now(), store.data().memory);
+        Ok(Self { store, exports, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits })
+    }
+
+    /// Calls one phase. After a failure the instance is good for nothing more.
+    pub(crate) async fn call<P, R>(
+        &mut self,
+        exchange: Box<Exchange>,
+        parameters: P,
+        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
+    ) -> (Box<Exchange>, Result<R, Failure>)
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let Some(function) = export(&self.exports) else {
+            return (exchange, Err(Failure::Stopped(FaultKind::Trap, "the plugin does not export this phase".to_owned())));
+        };
+        let limits = &self.store.data().settings.limits;
+        // The clock is asked only where a limit of the plugin's own says so.
+        let deadline = limits.wall.map_or(exchange.deadline, |wall| exchange.deadline.min(clock::now() + wall));
+        let cpu = limits.cpu;
+        self.store.data_mut().begin(exchange, cpu, deadline);
+        self.store.set_epoch_deadline(1);
+        self.calls += 1;
+        let result = function.call_async(&mut self.store, parameters).await.map_err(Failure::of);
+        #[expect(clippy::expect_used, reason = "`begin` put it there, and nothing but this line takes it")]
+        let exchange = self.store.data_mut().exchange.take().expect("the exchange that was lent");
+        (exchange, result)
+    }
+
+    /// Whether it may serve another call, as of `now`.
+    pub(crate) fn is_good(&self, now: u64) -> bool {
+        let data = self.store.data();
+        self.calls < data.settings.limits.reuse
+            && data.memory <= self.memory.saturating_add(GROWTH)
+            && now.saturating_sub(self.born) < u64::try_from(AGE.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// It stands idle from now on.
+    pub(crate) fn rest(&mut self, now: u64) {
+        self.idle_since = now;
+    }
+
+    /// For how long it has been idle, in milliseconds.
+    pub(crate) fn idle(&self, now: u64) -> u64 {
+        now.saturating_sub(self.idle_since)
+    }
+
+    /// Linear memory at present, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.store.data().memory
+    }
+}
+
+impl Failure {
+    fn of(error: wasmtime::Error) -> Self {
+        if error.is::<PoolConcurrencyLimitError>() {
+            return Self::Stopped(FaultKind::Full, format!("{error:#}"));
+        }
+        match error.downcast_ref::<Stop>() {
+            Some(stop @ Stop::Cpu(_)) => Self::Stopped(FaultKind::Cpu, stop.to_string()),
+            Some(stop @ Stop::Wall) => Self::Stopped(FaultKind::Wall, stop.to_string()),
+            Some(stop) => Self::Stopped(FaultKind::Trap, stop.to_string()),
+            None => Self::Stopped(FaultKind::Trap, format!("{error:#}")),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What belongs to a plugin's name, not to one version of it: it outlives instances, configurations and reloads.
+
+use crate::capabilities::{kv, log, metrics};
+use gateway_core::instruments::{Counter, Instruments};
+use gateway_core::clock;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// The lasting things of one plugin.
+pub(crate) struct Kept {
+    pub(crate) store: kv::Store,
+    pub(crate) metrics: metrics::Metrics,
+    pub(crate) log: log::Rate,
+    /// Calls of host functions that were not granted.
+    pub(crate) denied: Counter,
+    pub(crate) denial_logged: AtomicBool,
+    /// Where its monotonic clock begins.
+    pub(crate) since: Instant,
+}
+
+impl Kept {
+    pub(crate) fn new(plugin: &str, instruments: &Instruments) -> Self {
+        let counter = |name: &str| instruments.counter(&format!("plugin.{plugin}.{name}"));
+        Self {
+            store: kv::Store::default(),
+            metrics: metrics::Metrics::new(plugin, instruments),
+            log: log::Rate::new(counter("log-lost")),
+            denied: counter("denied"),
+            denial_logged: AtomicBool::new(false),
+            since: clock::now(),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! From a file's bytes to a component that is compiled and linked. Off the request path: compiling takes up to seconds.
+
+use crate::abi::Abi;
+use crate::abi::gateway::{Indices, VERSION};
+use crate::cache;
+use crate::detect::{SIZE, Surface};
+use crate::grant::Capability;
+use crate::host::Host;
+use crate::manifest::Manifest;
+use crate::state::State;
+use gateway_core::{Phases, clock};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::{Component, InstancePre};
+
+/// A component, ready to be configured.
+pub struct Loaded {
+    /// The word it is known by.
+    pub name: Arc<str>,
+    /// How it is a plugin.
+    pub abi: Abi,
+    /// What it exports.
+    pub phases: Phases,
+    /// What it says of itself, where it says anything.
+    pub manifest: Option<Manifest>,
+    /// SHA-256 of its source, in hexadecimal.
+    pub hash: String,
+    /// Bytes of its source.
+    pub size: usize,
+    /// How long compiling took, or reading what was compiled before.
+    pub compile_time: Duration,
+    /// Whether it had been compiled before.
+    pub cached: bool,
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) indices: Indices,
+}
+
+impl Loaded {
+    /// What it asks for; nothing without a manifest.
+    #[must_use]
+    pub fn asked(&self) -> &[Capability] {
+        self.manifest.as_ref().map_or(&[], |manifest| &manifest.capabilities)
+    }
+}
+
+/// Why something is no plugin, or cannot be one here. Reads after the plugin's name and a colon.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// No bytes.
+    #[error("the file is empty; a plugin is a WebAssembly component")]
+    Empty,
+    /// Too many bytes.
+    #[error("the file has {0} bytes; at most {SIZE} are accepted")]
+    TooLarge(usize),
+    /// WebAssembly text.
+    #[error("the file is WebAssembly text; make it binary with `wasm-tools parse`")]
+    Text,
+    /// A module, not a component.
+    #[error("the file is a core module; a plugin is a component: make one with `wasm-tools component new`")]
+    CoreModule,
+    /// Something else.
+    #[error("the file is no WebAssembly component (it begins with other bytes)")]
+    NotWasm,
+    /// Broken.
+    #[error("the component is malformed: {0}")]
+    Malformed(String),
+    /// Another version of our WIT.
+    #[error("it uses `{0}`, another version of the interface; `gateway:plugin@{VERSION}` is accepted")]
+    Version(String),
+    /// Exports, but no phase.
+    #[error("it exports no phase of `gateway:plugin@{VERSION}` (on-request, on-request-body, handle, on-response, on-response-body, on-complete); it exports {}", list(.0))]
+    NoPhase(Vec<String>),
+    /// Another ABI.
+    #[error("it exports {}, which is not supported; phases of `gateway:plugin@{VERSION}` are accepted", list(.0))]
+    Unsupported(Vec<String>),
+    /// Two ABIs.
+    #[error("it exports phases of `gateway:plugin` and {} too; exactly one of them is accepted", list(.0))]
+    Ambiguous(Vec<String>),
+    /// Imports of something that is not there.
+    #[error("it imports {}; only interfaces of `gateway:plugin@{VERSION}` are offered", list(.0))]
+    Foreign(Vec<String>),
+    /// A bad manifest.
+    #[error("its manifest is not usable: {0}")]
+    Manifest(String),
+    /// Not valid, or not compilable.
+    #[error("it does not compile: {0}")]
+    Compile(String),
+    /// Another type than the WIT says.
+    #[error("it does not fit `gateway:plugin@{VERSION}`: {0}")]
+    Link(String),
+    /// Asked for and not granted.
+    #[error("it asks for `{}`, which the configuration does not grant", .0.name())]
+    NotGranted(Capability),
+    /// A granted origin that is none.
+    #[error("the granted origin `{0}` is none: {1}")]
+    Origin(String, String),
+    /// More than can be given to any instance.
+    #[error("`limits.memory` is {0} bytes; at most {ceiling} can be given", ceiling = crate::limits::MEMORY_CEILING)]
+    Memory(usize),
+    /// A trap or a time-out before the first call.
+    #[error("it failed at its start: {0}")]
+    Start(String),
+    /// The guest's own words.
+    #[error("it refuses its configuration: {0}")]
+    Configure(String),
+    /// The process-wide bound.
+    #[error("no instance can be made: {0}")]
+    Full(String),
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown: Vec<_> = names.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = names.len().saturating_sub(shown.len());
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+impl Host {
+    /// Checks, compiles and links a component. Blocks for as long as compiling takes.
+    ///
+    /// # Errors
+    /// Why it is no plugin, and what would be one.
+    pub fn load(&self, name: &str, source: &[u8]) -> Result<Arc<Loaded>, LoadError> {
+        let surface = Surface::read(source)?;
+        let (abi, phases) = surface.detect()?;
+        let foreign = surface.foreign();
+        if !foreign.is_empty() {
+            return Err(LoadError::Foreign(foreign));
+        }
+        let manifest = surface.manifest.as_deref().map(Manifest::parse).transpose().map_err(LoadError::Manifest)?;
+        let begin = clock::now();
+        let (component, cached) = self.compile(name, source)?;
+        let compile_time = begin.elapsed();
+        let linked = self.linker.instantiate_pre(&component).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        Ok(Arc::new(Loaded {
+            name: name.into(),
+            abi,
+            phases,
+            manifest,
+            hash: cache::hash(source),
+            size: source.len(),
+            compile_time,
+            cached,
+            indices: Indices::find(&component, &surface),
+            linked,
+        }))
+    }
+
+    fn compile(&self, name: &str, source: &[u8]) -> Result<(Component, bool), LoadError> {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.read(&self.engine, source)) {
+            return Ok((component, true));
+        }
+        let component = Component::from_binary(&self.engine, source).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.write(source, &component)) {
+            tracing::warn!(plugin = name, "the compiled plugin could not be kept: {error}");
+        }
+        Ok((component, false))
+    }
+}

@@ -1,0 +1,119 @@
+//! A manifest: what a plugin says of itself. It stands in the component, in a custom section of JSON; `plugin.toml` is
+//! its source.
+
+use crate::grant::Capability;
+use crate::schema::{self, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::path::PathBuf;
+use wasm_encoder::{ComponentSection, CustomSection, Encode};
+
+/// The name of the custom section.
+pub const SECTION: &str = "gateway:manifest";
+
+/// What a plugin says of itself. Keys that this version does not know are skipped: a newer tool may have written them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Its name, for people; the configuration names it by its own word.
+    pub name: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// What it is for, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The version of the WIT it was built against.
+    #[serde(default)]
+    pub api: String,
+    /// The phases it exports.
+    #[serde(default)]
+    pub phases: Vec<String>,
+    /// What it asks for.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+    /// A JSON Schema of its configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+}
+
+impl Manifest {
+    /// A manifest as it stands in a component.
+    ///
+    /// # Errors
+    /// In words: it is not JSON, has another shape, asks for something that does not exist, or its schema is none.
+    pub fn parse(section: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(section).map_err(|error| error.to_string())?;
+        match &manifest.schema {
+            Some(schema) => schema::check(schema).map_err(|reason| format!("its schema is none: {reason}"))?,
+            None => {}
+        }
+        Ok(manifest)
+    }
+
+    /// Everything in a configuration that the schema does not allow. Nothing without a schema.
+    #[must_use]
+    pub fn problems(&self, configuration: &Value) -> Vec<Problem> {
+        self.schema.as_ref().map_or_else(Vec::new, |schema| schema::problems(schema, configuration))
+    }
+}
+
+/// `plugin.toml`, as its author writes it. The API version and the phases are read from the component.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// See [`Manifest::name`].
+    pub name: String,
+    /// See [`Manifest::version`].
+    pub version: String,
+    /// See [`Manifest::description`].
+    #[serde(default)]
+    pub description: String,
+    /// See [`Manifest::capabilities`].
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+    /// A file with a JSON Schema, relative to `plugin.toml`.
+    #[serde(default)]
+    pub schema: Option<PathBuf>,
+}
+
+/// Reads `plugin.toml`.
+///
+/// # Errors
+/// In words, with the line.
+pub fn parse_toml(text: &str) -> Result<Source, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+impl Source {
+    /// The manifest of this component. `schema` is what [`Source::schema`] names, read.
+    ///
+    /// # Errors
+    /// Why the component is no plugin, or the schema no schema.
+    pub fn manifest(self, component: &[u8], schema: Option<Value>) -> Result<Manifest, String> {
+        let inspection = crate::inspect(component).map_err(|error| error.to_string())?;
+        if let Some(schema) = &schema {
+            schema::check(schema).map_err(|reason| format!("the schema is none: {reason}"))?;
+        }
+        Ok(Manifest {
+            name: self.name,
+            version: self.version,
+            description: self.description,
+            api: inspection.version,
+            phases: inspection.phases.iter().map(|phase| phase.name().to_owned()).collect(),
+            capabilities: self.capabilities,
+            schema,
+        })
+    }
+}
+
+/// The component with this manifest in it, after all else.
+#[must_use]
+pub fn embed(component: &[u8], manifest: &Manifest) -> Vec<u8> {
+    let json = serde_json::json!(manifest).to_string();
+    let section = CustomSection { name: Cow::Borrowed(SECTION), data: Cow::Borrowed(json.as_bytes()) };
+    let mut with = component.to_vec();
+    with.push(ComponentSection::id(&section));
+    section.encode(&mut with);
+    with
+}

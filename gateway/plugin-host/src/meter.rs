@@ -1,0 +1,91 @@
+//! How long a guest runs: its own CPU time, and the time of the clock.
+//!
+//! Nothing is measured until a call has lasted a tick (1 ms). From then on each tick adds up the thread's CPU time since
+//! the guest last resumed, so what other tasks use between two polls, and what the guest waits for, does not count. The
+//! error is less than one tick.
+
+use gateway_core::clock;
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use wasmtime::UpdateDeadline;
+
+/// Why a guest was stopped by the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error("it used more than {0:?} of CPU time (`limits.cpu`)")]
+    Cpu(Duration),
+    #[error("it was not done in time (`limits.wall`, or the deadline of the exchange)")]
+    Wall,
+    #[error("it asked for more than {0} bytes of memory (`limits.memory`)")]
+    Memory(usize),
+    #[error("a table would pass {0} entries")]
+    Table(usize),
+}
+
+/// The meter of one call at a time.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    used: Duration,
+    limit: Duration,
+    deadline: Instant,
+    /// The thread's CPU clock when the guest last resumed, in nanoseconds; 0 before the first tick of a call. Shared with
+    /// the future of a yield, which outlives the borrow of the store.
+    resumed: Arc<AtomicU64>,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        Self { used: Duration::ZERO, limit: Duration::ZERO, deadline: clock::now(), resumed: Arc::default() }
+    }
+
+    /// A call begins.
+    pub(crate) fn begin(&mut self, limit: Duration, deadline: Instant) {
+        self.used = Duration::ZERO;
+        self.limit = limit;
+        self.deadline = deadline;
+        self.resumed.store(0, Ordering::Relaxed);
+    }
+
+    /// When the call must be done.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// A tick has passed while the guest runs: stop it, or let the runtime do its I/O and go on.
+    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.pause();
+        if self.used > self.limit {
+            return Err(Stop::Cpu(self.limit).into());
+        }
+        if clock::now() >= self.deadline {
+            return Err(Stop::Wall.into());
+        }
+        let resumed = Arc::clone(&self.resumed);
+        let yielded = async move {
+            tokio::task::yield_now().await;
+            resumed.store(thread_time(), Ordering::Relaxed);
+        };
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(yielded)))
+    }
+
+    /// The guest begins to wait for the host.
+    pub(crate) fn pause(&mut self) {
+        let resumed = self.resumed.load(Ordering::Relaxed);
+        if resumed != 0 {
+            self.used += Duration::from_nanos(thread_time().saturating_sub(resumed));
+        }
+    }
+
+    /// The guest goes on, perhaps on another thread.
+    pub(crate) fn resume(&mut self) {
+        self.resumed.store(thread_time(), Ordering::Relaxed);
+    }
+}
+
+fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}

@@ -1,0 +1,188 @@
+//! A loaded and configured plugin, as the pipeline calls it.
+
+use crate::abi::gateway::{Exports, convert};
+use crate::breaker::Breaker;
+use crate::capabilities::metrics::Readings;
+use crate::grant::Grants;
+use crate::instance::Failure;
+use crate::limits::Limits;
+use crate::load::Loaded;
+use crate::pool::Pool;
+use crate::statistics::{Statistics, Tally};
+use bytes::Bytes;
+use gateway_core::exchange::Answer;
+use gateway_core::plugin::{BodyFlow, Call, Fault, FaultKind, Flow, OnError, Plugin, Summary};
+use gateway_core::{Exchange, Phase, Phases, clock};
+use serde::Serialize;
+use std::sync::Arc;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+
+/// What the configuration says of a plugin.
+#[derive(Clone)]
+pub struct PluginSettings {
+    /// Its word in the configuration; its attributes, metrics and stored values stand under it.
+    pub name: Arc<str>,
+    /// Its configuration as JSON, secrets resolved.
+    pub config: String,
+    /// What it may do.
+    pub grants: Grants,
+    /// What it may use.
+    pub limits: Limits,
+    /// What a failed call does to an exchange.
+    pub on_error: OnError,
+    /// A fresh instance for every call.
+    pub isolate: bool,
+}
+
+/// A plugin in WebAssembly with its configuration.
+pub struct WasmPlugin {
+    pool: Arc<Pool>,
+    tally: Tally,
+    breaker: Breaker,
+}
+
+/// The instances of a plugin at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Instances {
+    /// All of them.
+    pub live: usize,
+    /// Those that wait for a call.
+    pub idle: usize,
+    /// Linear memory of the idle ones, in bytes.
+    pub memory: usize,
+}
+
+impl WasmPlugin {
+    pub(crate) fn new(pool: Arc<Pool>) -> Self {
+        Self { pool, tally: Tally::default(), breaker: Breaker::default() }
+    }
+
+    /// The component behind it.
+    #[must_use]
+    pub fn loaded(&self) -> &Arc<Loaded> {
+        &self.pool.loaded
+    }
+
+    /// How its calls ended so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.tally.read()
+    }
+
+    /// Its instances.
+    #[must_use]
+    pub fn instances(&self) -> Instances {
+        Instances { live: self.pool.live(), idle: self.pool.idle(), memory: self.pool.memory() }
+    }
+
+    /// Whether it failed so often that calls are refused or only tried.
+    #[must_use]
+    pub fn is_tripped(&self) -> bool {
+        self.breaker.is_tripped()
+    }
+
+    /// Its gauges and distributions.
+    #[must_use]
+    pub fn readings(&self) -> Readings {
+        self.pool.kept.metrics.read()
+    }
+
+    /// One call of one phase: breaker, instance, guest, check, and the books.
+    async fn call<P, R, T>(
+        &self,
+        phase: Phase,
+        exchange: Box<Exchange>,
+        parameters: P,
+        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
+        accept: fn(R, &Limits) -> Result<T, String>,
+    ) -> (Box<Exchange>, Result<T, Fault>)
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        if !self.breaker.admits(clock::now) {
+            return (exchange, Err(self.refused(phase, FaultKind::Open, "it failed too often lately".to_owned())));
+        }
+        let mut instance = match self.pool.take(phase).await {
+            Ok(instance) => instance,
+            Err(Failure::Stopped(FaultKind::Full, text)) => return (exchange, Err(self.refused(phase, FaultKind::Full, text))),
+            Err(Failure::Stopped(kind, text)) => return (exchange, Err(self.failed(phase, kind, text))),
+            Err(Failure::Refused(text)) => return (exchange, Err(self.failed(phase, FaultKind::Trap, text))),
+        };
+        let (exchange, result) = instance.call(exchange, parameters, export).await;
+        let result = match result {
+            Ok(result) => {
+                self.pool.put(instance);
+                accept(result, &self.pool.settings.limits).map_err(|text| self.failed(phase, FaultKind::Output, text))
+            }
+            Err(Failure::Stopped(kind, text)) => Err(self.failed(phase, kind, text)),
+            Err(Failure::Refused(text)) => Err(self.failed(phase, FaultKind::Trap, text)),
+        };
+        if result.is_ok() {
+            self.tally.ended(None);
+            self.breaker.succeeded();
+        }
+        (exchange, result)
+    }
+
+    /// The guest was called and failed.
+    fn failed(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
+        self.tally.ended(Some(kind));
+        if self.breaker.failed(self.tally.calls(), clock::now()) {
+            tracing::warn!(target: "gateway::plugin", plugin = &*self.pool.settings.name, "the plugin fails too often and is not called for a while");
+        }
+        self.fault(phase, kind, message)
+    }
+
+    /// The guest was not called.
+    fn refused(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
+        self.tally.refused(kind);
+        self.fault(phase, kind, message)
+    }
+
+    fn fault(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
+        Fault { plugin: Arc::clone(&self.pool.settings.name), phase, kind, message }
+    }
+}
+
+impl Plugin for WasmPlugin {
+    fn name(&self) -> &Arc<str> {
+        &self.pool.settings.name
+    }
+
+    fn phases(&self) -> Phases {
+        self.pool.loaded.phases
+    }
+
+    fn body_limit(&self) -> usize {
+        self.pool.settings.limits.body
+    }
+
+    fn on_error(&self) -> OnError {
+        self.pool.settings.on_error
+    }
+
+    fn on_request(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
+        Box::pin(self.call(Phase::OnRequest, exchange, (), |exports| exports.on_request.as_ref(), convert::flow))
+    }
+
+    fn on_request_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
+        Box::pin(self.call(Phase::OnRequestBody, exchange, (body,), |exports| exports.on_request_body.as_ref(), convert::body_flow))
+    }
+
+    fn handle(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, Answer> {
+        Box::pin(self.call(Phase::Handle, exchange, (body,), |exports| exports.handle.as_ref(), convert::answer))
+    }
+
+    fn on_response(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
+        Box::pin(self.call(Phase::OnResponse, exchange, (), |exports| exports.on_response.as_ref(), convert::flow))
+    }
+
+    fn on_response_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
+        Box::pin(self.call(Phase::OnResponseBody, exchange, (body,), |exports| exports.on_response_body.as_ref(), convert::body_flow))
+    }
+
+    fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()> {
+        Box::pin(self.call(Phase::OnComplete, exchange, (summary.into(),), |exports| exports.on_complete.as_ref(), |(), _| Ok(())))
+    }
+}

@@ -1,0 +1,204 @@
+//! The instances of one plugin with one configuration.
+//!
+//! An instance is idle on the shelf of the thread that used it last, or held by one call. It carries its permits with it,
+//! so a call that finds one on its own shelf touches nothing that threads share. What bounds them: a permit of the
+//! plugin's (`threads + limits.waiting`) and one of the process's (`HostOptions::instances`) for each; what ends them: a
+//! failure, a thousand calls, growth, age, idleness, and another plugin that needs the room.
+
+use crate::host::Host;
+use crate::instance::{Failure, Instance, Permits};
+use crate::kept::Kept;
+use crate::limits::{IDLE, PATIENCE};
+use crate::load::{LoadError, Loaded};
+use crate::plugin::PluginSettings;
+use gateway_core::Phase;
+use gateway_core::plugin::FaultKind;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use thread_local::ThreadLocal;
+use tokio::sync::{Notify, Semaphore};
+
+/// How often a waiting call looks for room that another plugin gave back: nobody tells it of that.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The instances of one plugin, and what new ones are made of.
+pub(crate) struct Pool {
+    pub(crate) host: Arc<Host>,
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) settings: Arc<PluginSettings>,
+    pub(crate) kept: Arc<Kept>,
+    /// Locked by another thread only to steal, to sweep and to count.
+    shelves: ThreadLocal<Mutex<Vec<Instance>>>,
+    capacity: usize,
+    permits: Arc<Semaphore>,
+    /// Calls that wait for an instance.
+    queued: AtomicUsize,
+    returned: Notify,
+}
+
+/// What a call that needs an instance got.
+enum Place {
+    Used(Instance),
+    New(Permits),
+}
+
+impl Pool {
+    pub(crate) fn new(host: Arc<Host>, loaded: Arc<Loaded>, settings: Arc<PluginSettings>, kept: Arc<Kept>) -> Arc<Self> {
+        let capacity = host.threads.saturating_add(settings.limits.waiting).clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            host,
+            loaded,
+            settings,
+            kept,
+            shelves: ThreadLocal::new(),
+            capacity,
+            permits: Arc::new(Semaphore::new(capacity)),
+            queued: AtomicUsize::new(0),
+            returned: Notify::new(),
+        })
+    }
+
+    /// The first instance, which shows whether the plugin starts and takes its configuration.
+    pub(crate) async fn first(&self) -> Result<Instance, LoadError> {
+        let permits = self.permits().ok_or_else(|| LoadError::Full("all instances of the process are in use".to_owned()))?;
+        Instance::start(self, slot(Phase::OnRequest), permits).await.map_err(|failure| match failure {
+            Failure::Refused(text) => LoadError::Configure(text),
+            Failure::Stopped(FaultKind::Full, text) => LoadError::Full(text),
+            Failure::Stopped(_, text) => LoadError::Start(text),
+        })
+    }
+
+    /// An instance for a call of this phase.
+    ///
+    /// In debug builds each phase has instances of its own, so that a guest which keeps the state of an exchange in its
+    /// memory from one phase to the next fails in the first test.
+    pub(crate) async fn take(&self, phase: Phase) -> Result<Instance, Failure> {
+        let slot = slot(phase);
+        let place = match self.place(slot) {
+            Some(place) => place,
+            None => self.wait(slot).await?,
+        };
+        match place {
+            Place::Used(instance) => Ok(instance),
+            Place::New(permits) => Instance::start(self, slot, permits).await,
+        }
+    }
+
+    /// Takes an instance back after a call that went well.
+    pub(crate) fn put(&self, mut instance: Instance) {
+        let now = self.host.shared.now();
+        if instance.is_good(now) && !self.settings.isolate {
+            instance.rest(now);
+            self.shelves.get_or_default().lock().push(instance);
+        } else {
+            drop(instance);
+        }
+        if self.queued.load(Ordering::Relaxed) > 0 {
+            self.returned.notify_one();
+        }
+    }
+
+    /// The best there is without waiting: one of this thread's, one of another's, room for a new one.
+    fn place(&self, slot: u8) -> Option<Place> {
+        if !self.settings.isolate {
+            if let Some(instance) = self.shelves.get().and_then(|shelf| pick(&mut shelf.lock(), slot)) {
+                return Some(Place::Used(instance));
+            }
+            let stolen = self.shelves.iter().find_map(|shelf| pick(&mut *shelf.try_lock()?, slot));
+            if let Some(instance) = stolen {
+                return Some(Place::Used(instance));
+            }
+        }
+        self.permits().map(Place::New)
+    }
+
+    fn permits(&self) -> Option<Permits> {
+        let own = Arc::clone(&self.permits).try_acquire_owned().ok().or_else(|| {
+            // All of them may be idle and kept for other phases.
+            self.shed().then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten()
+        })?;
+        let shared = &self.host.shared;
+        let instance = || Arc::clone(&shared.instances).try_acquire_owned().ok();
+        let common = instance().or_else(|| shared.reclaim().then(instance).flatten())?;
+        Some((own, common))
+    }
+
+    /// Waits, not long and not with many others.
+    async fn wait(&self, slot: u8) -> Result<Place, Failure> {
+        let full = |text: &str| Failure::Stopped(FaultKind::Full, text.to_owned());
+        let _queued = Queued::join(&self.queued, self.capacity).ok_or_else(|| full("too many calls wait for an instance"))?;
+        let look = async {
+            loop {
+                let _ = tokio::time::timeout(LOOK, self.returned.notified()).await;
+                if let Some(place) = self.place(slot) {
+                    return place;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.map_err(|_| full("no instance came free in time"))
+    }
+
+    /// Drops what has been idle for long.
+    pub(crate) fn sweep(&self) {
+        let now = self.host.shared.now();
+        let limit = u64::try_from(IDLE.as_millis()).unwrap_or(u64::MAX);
+        for shelf in &self.shelves {
+            // Stores are dropped after the lock, which a call may want meanwhile.
+            let old: Vec<_> = shelf.lock().extract_if(.., |instance| instance.idle(now) >= limit).collect();
+            drop(old);
+        }
+    }
+
+    /// Drops one idle instance, the one on the bottom of a shelf: it was used longest ago there.
+    pub(crate) fn shed(&self) -> bool {
+        self.shelves.iter().any(|shelf| {
+            let mut shelf = shelf.lock();
+            let shed = (!shelf.is_empty()).then(|| shelf.remove(0));
+            drop(shelf);
+            shed.is_some()
+        })
+    }
+
+    /// Idle instances.
+    pub(crate) fn idle(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.lock().len()).sum()
+    }
+
+    /// All instances.
+    pub(crate) fn live(&self) -> usize {
+        self.capacity.saturating_sub(self.permits.available_permits())
+    }
+
+    /// Linear memory of the idle instances, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.lock().iter().map(Instance::memory).sum::<usize>()).sum()
+    }
+}
+
+/// The last that fits: its pages are the warmest.
+fn pick(shelf: &mut Vec<Instance>, slot: u8) -> Option<Instance> {
+    let position = shelf.iter().rposition(|instance| instance.slot == slot)?;
+    Some(shelf.remove(position))
+}
+
+fn slot(phase: Phase) -> u8 {
+    if cfg!(debug_assertions) { phase as u8 } else { 0 }
+}
+
+/// A place in the queue, left when dropped.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    fn join(queue: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let queued = Self(queue);
+        (queue.fetch_add(1, Ordering::Relaxed) < limit).then_some(queued)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a store holds beside the guest: the exchange lent to it, and what bounds it.
+
+use crate::kept::Kept;
+use crate::limits::Limits;
+use crate::meter::{Meter, Stop};
+use crate::plugin::PluginSettings;
+use gateway_core::Exchange;
+use gateway_core::exchange::Stage;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::ResourceLimiter;
+
+/// Entries of one table; toolchains with an interpreter inside use some thousands.
+pub(crate) const TABLE: usize = 20_000;
+
+/// The data of a store.
+pub(crate) struct State {
+    /// Lent for the time of one call; none in `configure`.
+    pub(crate) exchange: Option<Box<Exchange>>,
+    pub(crate) settings: Arc<PluginSettings>,
+    pub(crate) kept: Arc<Kept>,
+    pub(crate) meter: Meter,
+    /// Linear memory of all its instances, in bytes.
+    pub(crate) memory: usize,
+}
+
+impl State {
+    pub(crate) fn new(settings: Arc<PluginSettings>, kept: Arc<Kept>) -> Self {
+        Self { exchange: None, settings, kept, meter: Meter::new(), memory: 0 }
+    }
+
+    /// Lends it an exchange for one call.
+    pub(crate) fn begin(&mut self, exchange: Box<Exchange>, cpu: Duration, deadline: Instant) {
+        self.exchange = Some(exchange);
+        self.meter.begin(cpu, deadline);
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// The exchange while its request may be changed.
+    pub(crate) fn sendable(&mut self) -> Option<&mut Exchange> {
+        self.exchange.as_deref_mut().filter(|exchange| exchange.stage == Stage::Request)
+    }
+
+    /// The exchange while its response may be changed.
+    pub(crate) fn answerable(&mut self) -> Option<&mut Exchange> {
+        self.exchange.as_deref_mut().filter(|exchange| exchange.stage == Stage::Response)
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let memory = self.memory.saturating_sub(current).saturating_add(desired);
+        let limit = self.limits().memory;
+        // A trap that names the limit, not the -1 that most guests turn into an abort without a word.
+        if memory > limit {
+            return Err(Stop::Memory(limit).into());
+        }
+        self.memory = memory;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(error)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE { Err(Stop::Table(TABLE).into()) } else { Ok(true) }
+    }
+}

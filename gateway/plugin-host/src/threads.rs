@@ -1,0 +1,56 @@
+//! Two plain threads beside the runtime, so that no guest can hold them up: one ticks, one sweeps.
+
+use crate::host::Shared;
+use gateway_core::clock;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use wasmtime::Engine;
+
+/// How often guests are looked at.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How often idle instances are looked at.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The threads. They end soon after this is dropped.
+pub(crate) struct Threads {
+    shared: Arc<Shared>,
+    sweeper: JoinHandle<()>,
+}
+
+impl Threads {
+    pub(crate) fn start(engine: &Engine, shared: &Arc<Shared>) -> std::io::Result<Self> {
+        let (engine, ticked, swept) = (engine.clone(), Arc::clone(shared), Arc::clone(shared));
+        thread::Builder::new().name("plugin-tick".to_owned()).spawn(move || tick(&engine, &ticked))?;
+        let sweeper = thread::Builder::new().name("plugin-sweep".to_owned()).spawn(move || sweep(&swept))?;
+        Ok(Self { shared: Arc::clone(shared), sweeper })
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.sweeper.thread().unpark();
+    }
+}
+
+fn tick(engine: &Engine, shared: &Shared) {
+    let begin = clock::now();
+    while !shared.stopped.load(Ordering::Relaxed) {
+        thread::sleep(TICK);
+        engine.increment_epoch();
+        let since = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        shared.milliseconds.store(since, Ordering::Relaxed);
+    }
+}
+
+fn sweep(shared: &Shared) {
+    while !shared.stopped.load(Ordering::Relaxed) {
+        thread::park_timeout(SWEEP);
+        for pool in shared.pools() {
+            pool.sweep();
+        }
+    }
+}
