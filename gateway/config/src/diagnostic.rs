@@ -41,23 +41,13 @@ impl Diagnostic {
     /// A problem that keeps the configuration from being used.
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            severity: Severity::Error,
-            message: message.into(),
-            place: None,
-            labels: Vec::new(),
-            hint: None,
-        }
+        Self { code, severity: Severity::Error, message: message.into(), place: None, labels: Vec::new(), hint: None }
     }
 
     /// A problem that does not.
     #[must_use]
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
     /// Says where it is.
@@ -70,10 +60,7 @@ impl Diagnostic {
     /// Points at a further place.
     #[must_use]
     pub fn label(mut self, place: &Place, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            place: place.clone(),
-            text: text.into(),
-        });
+        self.labels.push(Label { place: place.clone(), text: text.into() });
         self
     }
 

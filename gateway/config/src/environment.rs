@@ -41,8 +41,7 @@ impl Environment for SystemEnvironment {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let names = std::fs::read_dir(folder)?
-            .map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
+        let names = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
         names.filter_map(Result::transpose).collect()
     }
 

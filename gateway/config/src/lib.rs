@@ -59,27 +59,13 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Loaded, Proble
     let Reader { files, sources, .. } = reader;
     let resolved = resolve::resolve(&document, environment, &mut reports);
     let diagnostics = reports.finish();
-    let is_valid = diagnostics
-        .iter()
-        .all(|diagnostic| diagnostic.severity == Severity::Warning);
+    let is_valid = diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
     let config = Config { files, ..resolved };
     match is_valid {
-        true => Ok(Loaded {
-            config,
-            warnings: diagnostics,
-            sources,
-        }),
+        true => Ok(Loaded { config, warnings: diagnostics, sources }),
         false => {
-            let files = config
-                .files
-                .into_iter()
-                .chain(config.secret_files)
-                .collect();
-            Err(Problems {
-                diagnostics,
-                files,
-                sources,
-            })
+            let files = config.files.into_iter().chain(config.secret_files).collect();
+            Err(Problems { diagnostics, files, sources })
         }
     }
 }

@@ -9,11 +9,7 @@ use crate::{Diagnostic, Place, Severity, Sources};
 /// All diagnostics, each followed by a line break; `colour` asks for ANSI escapes.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
-    let renderer = if colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut output = String::new();
     for diagnostic in diagnostics {
         output.push_str(&renderer.render(&[group(diagnostic, sources)]));
@@ -27,17 +23,12 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level
-        .primary_title(diagnostic.message.as_str())
-        .id(diagnostic.code);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let mut group = Group::with_title(title);
 
     // Places of one file share one excerpt, the file of the problem itself first.
     let mut files: Vec<&Path> = Vec::new();
-    let places = diagnostic
-        .place
-        .iter()
-        .chain(diagnostic.labels.iter().map(|label| &label.place));
+    let places = diagnostic.place.iter().chain(diagnostic.labels.iter().map(|label| &label.place));
     for place in places {
         if !files.contains(&place.file.as_path()) {
             files.push(&place.file);
@@ -46,18 +37,10 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     for file in files {
         let text = sources.text(file).unwrap_or_default();
         let mut snippet = Snippet::source(text).path(file.to_string_lossy());
-        if let Some(place) = diagnostic
-            .place
-            .as_ref()
-            .filter(|place| place.file.as_path() == file)
-        {
+        if let Some(place) = diagnostic.place.as_ref().filter(|place| place.file.as_path() == file) {
             snippet = snippet.annotation(AnnotationKind::Primary.span(span(place, text)));
         }
-        for label in diagnostic
-            .labels
-            .iter()
-            .filter(|label| label.place.file.as_path() == file)
-        {
+        for label in diagnostic.labels.iter().filter(|label| label.place.file.as_path() == file) {
             let annotation = AnnotationKind::Context.span(span(&label.place, text));
             snippet = snippet.annotation(annotation.label(label.text.as_str()));
         }
@@ -74,8 +57,6 @@ fn span(place: &Place, text: &str) -> std::ops::Range<usize> {
     let (start, end) = place.span;
     let start = start.min(text.len());
     let end = end.min(text.len());
-    let first_line = text
-        .get(start..end)
-        .map_or(0, |part| part.find('\n').unwrap_or(part.len()));
+    let first_line = text.get(start..end).map_or(0, |part| part.find('\n').unwrap_or(part.len()));
     start..start + first_line
 }

@@ -21,11 +21,7 @@ impl Source {
     #[must_use]
     pub fn new(file: PathBuf, text: &str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        Self {
-            file: Arc::new(file),
-            text: text.into(),
-            lines: std::iter::once(0).chain(after_newlines).collect(),
-        }
+        Self { file: Arc::new(file), text: text.into(), lines: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     /// The file's name, as it was reached.
@@ -47,10 +43,7 @@ impl Source {
         let end = self.text.ceil_char_boundary(span.end.max(start));
         let line = self.lines.partition_point(|first| *first <= start);
         let first = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self
-            .text
-            .get(first..start)
-            .map_or(0, |before| before.chars().count());
+        let column = self.text.get(first..start).map_or(0, |before| before.chars().count());
         Place {
             file: Arc::clone(&self.file),
             line: u32::try_from(line).unwrap_or(u32::MAX),

@@ -1,10 +1,7 @@
 //! "Did you mean": the known name that is nearest to an unknown one.
 
 /// The nearest of the known names, if any is near enough to be a slip of the pen.
-pub(crate) fn nearest<'a>(
-    unknown: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // One in three letters may differ; dashes and underscores are the same.
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
     let wanted = plain(unknown);
@@ -19,9 +16,6 @@ pub(crate) fn nearest<'a>(
 }
 
 /// The same as a hint.
-pub(crate) fn did_you_mean<'a>(
-    unknown: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(unknown, known).map(|name| format!("did you mean `{name}`?"))
 }

@@ -68,12 +68,9 @@ impl Network {
             prefix == 0 || (left ^ right) >> (width - u32::from(prefix).min(width)) == 0
         }
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => common(
-                network.to_bits().into(),
-                address.to_bits().into(),
-                32,
-                self.prefix,
-            ),
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                common(network.to_bits().into(), address.to_bits().into(), 32, self.prefix)
+            }
             (IpAddr::V6(network), IpAddr::V6(address)) => {
                 common(network.to_bits(), address.to_bits(), 128, self.prefix)
             }

@@ -44,6 +44,28 @@ impl<T: Decode> Decode for Spanned<T> {
     }
 }
 
+/// A value, and whether a part of it was wrong: then nothing can be concluded from what it lacks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Checked<T> {
+    /// What could be read.
+    pub(crate) value: T,
+    /// A problem with a part of it was reported.
+    pub(crate) is_broken: bool,
+}
+
+impl<T: Decode> Decode for Checked<T> {
+    fn shape() -> Shape {
+        T::shape()
+    }
+
+    fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let before = decoder.reports.count();
+        let value = T::decode(node, decoder)?;
+        let is_broken = decoder.reports.count() > before;
+        Some(Self { value, is_broken })
+    }
+}
+
 /// Reads the nodes of one file.
 pub(crate) struct Decoder<'a> {
     source: &'a Source,
@@ -73,46 +95,37 @@ impl<'a> Decoder<'a> {
     /// Reports that a node is of the wrong kind.
     pub(crate) fn wrong_type(&mut self, node: &Node<'_>, expected: &str, hint: Option<String>) {
         let message = format!("expected {expected}, found {}", kind(node.get_ref()));
-        self.report(
-            node,
-            Diagnostic::error("wrong-type", message).maybe_hint(hint),
-        );
+        self.report(node, Diagnostic::error("wrong-type", message).maybe_hint(hint));
+    }
+
+    /// Takes note that a table or a list of tables stands where it cannot be understood.
+    fn lose_sections(&mut self, node: &Node<'_>) {
+        if matches!(node.get_ref(), DeValue::Table(_) | DeValue::Array(_)) {
+            self.reports.lose_sections();
+        }
     }
 
     /// The node as a table whose keys are all known and keep the section's rules.
-    pub(crate) fn section<'n, 't>(
-        &mut self,
-        node: &'n Node<'t>,
-        section: &Section,
-    ) -> Option<&'n DeTable<'t>> {
+    pub(crate) fn section<'n, 't>(&mut self, node: &'n Node<'t>, section: &Section) -> Option<&'n DeTable<'t>> {
         let Some(table) = node.get_ref().as_table() else {
             self.wrong_type(node, "a table", None);
             return None;
         };
         let misspelt = self.unknown_keys(table, section);
         for key in &section.keys {
-            let is_missing =
-                matches!(key.presence, Presence::Required) && !table.contains_key(key.name);
+            let is_missing = matches!(key.presence, Presence::Required) && !table.contains_key(key.name);
             if is_missing && !misspelt.contains(&Some(key.name)) {
                 let message = format!("`{}` is missing", key.name);
-                self.absent(
-                    node,
-                    Diagnostic::error("missing-key", message)
-                        .hint(format!("{}: {}", key.name, key.doc)),
-                );
+                self.absent(node, Diagnostic::error("missing-key", message).hint(format!("{}: {}", key.name, key.doc)));
             }
         }
         for rule in &section.rules {
             match rule {
                 Rule::Needs([name, needed]) => {
-                    if let Some((key, _)) = table
-                        .get_key_value(*name)
-                        .filter(|_| !table.contains_key(*needed))
-                    {
+                    if let Some((key, _)) = table.get_key_value(*name).filter(|_| !table.contains_key(*needed)) {
                         let place = self.place(key.span());
                         let message = format!("`{name}` means nothing without `{needed}`");
-                        self.reports
-                            .add_absent(Diagnostic::error("missing-key", message).at(&place));
+                        self.reports.add_absent(Diagnostic::error("missing-key", message).at(&place));
                     }
                 }
                 Rule::AtMostOne(names) => self.at_most_one(table, names),
@@ -134,15 +147,9 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reports the keys that the section does not know; gives, for each, what it was probably meant to be.
-    fn unknown_keys(
-        &mut self,
-        table: &DeTable<'_>,
-        section: &Section,
-    ) -> Vec<Option<&'static str>> {
+    fn unknown_keys(&mut self, table: &DeTable<'_>, section: &Section) -> Vec<Option<&'static str>> {
         let known = || section.keys.iter().map(|key| key.name);
-        let unknown = table
-            .keys()
-            .filter(|key| !known().any(|name| name == key.get_ref()));
+        let unknown = table.keys().filter(|key| !known().any(|name| name == key.get_ref()));
         let unknown: Vec<&TomlSpanned<DeString<'_>>> = unknown.collect();
         unknown
             .into_iter()
@@ -154,33 +161,20 @@ impl<'a> Decoder<'a> {
                 };
                 let message = format!("unknown key `{}`", key.get_ref());
                 let place = self.place(key.span());
-                self.reports.add(
-                    Diagnostic::error("unknown-key", message)
-                        .at(&place)
-                        .hint(hint),
-                );
+                self.reports.add(Diagnostic::error("unknown-key", message).at(&place).hint(hint));
                 meant
             })
             .collect()
     }
 
     fn at_most_one(&mut self, table: &DeTable<'_>, names: &[&'static str]) {
-        let written = table
-            .keys()
-            .filter(|key| names.contains(&key.get_ref().as_ref()));
+        let written = table.keys().filter(|key| names.contains(&key.get_ref().as_ref()));
         let written: Vec<_> = written.collect();
         if let [first, second, ..] = written.as_slice() {
-            let message = format!(
-                "`{}` and `{}` exclude each other",
-                first.get_ref(),
-                second.get_ref()
-            );
+            let message = format!("`{}` and `{}` exclude each other", first.get_ref(), second.get_ref());
             let (first, second) = (self.place(first.span()), self.place(second.span()));
-            let diagnostic = Diagnostic::error("conflicting-keys", message)
-                .at(&second)
-                .label(&first, "the other one");
-            self.reports
-                .add(diagnostic.hint(format!("keep one of {}", quoted(names))));
+            let diagnostic = Diagnostic::error("conflicting-keys", message).at(&second).label(&first, "the other one");
+            self.reports.add(diagnostic.hint(format!("keep one of {}", quoted(names))));
         }
     }
 
@@ -223,6 +217,30 @@ impl Decode for bool {
     }
 }
 
+/// A list that has at least one element, unless it was not written or was wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct NonEmpty<T>(pub(crate) Vec<T>);
+
+impl<T> Default for NonEmpty<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Decode> Decode for NonEmpty<T> {
+    fn shape() -> Shape {
+        Shape::NonEmpty(Box::new(T::shape()))
+    }
+
+    fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if node.get_ref().as_array().is_some_and(|items| items.is_empty()) {
+            decoder.report(node, Diagnostic::error("empty-list", "this list must not be empty"));
+            return None;
+        }
+        Decode::decode(node, decoder).map(Self)
+    }
+}
+
 impl<T: Decode> Decode for Vec<T> {
     fn shape() -> Shape {
         Shape::List(Box::new(T::shape()))
@@ -231,24 +249,19 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Some(items) = node.get_ref().as_array() else {
             decoder.wrong_type(node, "a list", list_hint(node, &T::shape()));
+            decoder.lose_sections(node);
             return None;
         };
-        Some(
-            items
-                .iter()
-                .filter_map(|item| T::decode(item, decoder))
-                .collect(),
-        )
+        Some(items.iter().filter_map(|item| T::decode(item, decoder)).collect())
     }
 }
 
 /// How to make a list of what was written instead.
 fn list_hint(node: &Node<'_>, element: &Shape) -> Option<String> {
     match (node.get_ref(), element) {
-        (DeValue::Table(_), Shape::Section(section)) => Some(format!(
-            "write `[[{}]]`, one for each",
-            section().name.to_lowercase()
-        )),
+        (DeValue::Table(_), Shape::Section(section)) => {
+            Some(format!("write `[[{}]]`, one for each", section().name.to_lowercase()))
+        }
         (DeValue::String(text), Shape::Text(_) | Shape::Choice(_) | Shape::Either(_)) => {
             Some(format!("write `[{}]`", json!(text)))
         }
@@ -275,9 +288,9 @@ impl<K: super::value::Scalar, T: Decode> Decode for Named<K, T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Some(table) = node.get_ref().as_table() else {
             let is_list = node.get_ref().is_array();
-            let hint = is_list
-                .then(|| "give each a name: `[section.NAME]` instead of `[[section]]`".to_owned());
+            let hint = is_list.then(|| "give each a name: `[section.NAME]` instead of `[[section]]`".to_owned());
             decoder.wrong_type(node, "a table", hint);
+            decoder.lose_sections(node);
             return None;
         };
         let mut entries = Vec::new();

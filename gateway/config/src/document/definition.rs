@@ -68,6 +68,8 @@ pub(crate) enum Shape {
     True,
     /// Values of one kind.
     List(Box<Shape>),
+    /// The same, at least one.
+    NonEmpty(Box<Shape>),
     /// A table whose keys are names that the user chooses.
     Named(Box<Shape>),
     /// A table with known keys.
@@ -95,16 +97,13 @@ impl Shape {
         match self {
             Self::Text(text) => text.what.to_owned(),
             Self::Choice(choices) => {
-                let quoted: Vec<String> = choices
-                    .iter()
-                    .map(|choice| format!("`\"{choice}\"`"))
-                    .collect();
+                let quoted: Vec<String> = choices.iter().map(|choice| format!("`\"{choice}\"`")).collect();
                 quoted.join(" or ")
             }
             Self::Integer { .. } | Self::Number(_) => "a whole number".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::True => "`true`".to_owned(),
-            Self::List(_) => "a list".to_owned(),
+            Self::List(_) | Self::NonEmpty(_) => "a list".to_owned(),
             Self::Named(_) | Self::Section(_) | Self::Anything => "a table".to_owned(),
             Self::Either(shapes) => {
                 let each: Vec<String> = shapes.iter().map(Self::what).collect();

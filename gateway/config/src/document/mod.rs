@@ -4,6 +4,7 @@
 
 pub(crate) mod decode;
 pub(crate) mod definition;
+mod parse;
 pub(crate) mod read;
 pub(crate) mod reports;
 mod section;

@@ -3,10 +3,9 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
-
-use super::decode::{Decode, Decoder, Node, Spanned};
-use super::reports::{Reports, SYNTAX};
+use super::decode::Spanned;
+use super::parse::parse;
+use super::reports::Reports;
 use super::sections::Document;
 use super::value::PlainText;
 use crate::environment::Environment;
@@ -32,38 +31,22 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Nothing was read yet.
     pub(crate) fn new(environment: &'a dyn Environment) -> Self {
-        Self {
-            environment,
-            files: Vec::new(),
-            sources: Sources::default(),
-            open: Vec::new(),
-            seen: Vec::new(),
-        }
+        Self { environment, files: Vec::new(), sources: Sources::default(), open: Vec::new(), seen: Vec::new() }
     }
 
     /// Reads a file, or a folder's first file, and all that it includes.
     pub(crate) fn read(&mut self, path: &Path, reports: &mut Reports) -> Document {
         let is_folder = self.environment.list(path).is_ok();
-        let file = if is_folder {
-            path.join(FIRST_FILE)
-        } else {
-            path.to_owned()
-        };
+        let file = if is_folder { path.join(FIRST_FILE) } else { path.to_owned() };
         self.read_file(file, None, reports)
     }
 
-    fn read_file(
-        &mut self,
-        file: PathBuf,
-        included: Option<&Place>,
-        reports: &mut Reports,
-    ) -> Document {
+    fn read_file(&mut self, file: PathBuf, included: Option<&Place>, reports: &mut Reports) -> Document {
         let identity = self.environment.absolute(&file);
         self.seen.push(identity.clone());
         self.files.push(file.clone());
         let text = self.environment.read(&file).and_then(|bytes| {
-            String::from_utf8(bytes)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+            String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
         });
         let text = match text {
             Ok(text) => text,
@@ -94,91 +77,42 @@ impl<'a> Reader<'a> {
     }
 
     /// The files that an `include` asks for and that were not read yet, sorted.
-    fn matching_files(
-        &self,
-        source: &Source,
-        pattern: &Spanned<PlainText>,
-        reports: &mut Reports,
-    ) -> Vec<PathBuf> {
+    fn matching_files(&self, source: &Source, pattern: &Spanned<PlainText>, reports: &mut Reports) -> Vec<PathBuf> {
         let PlainText(text) = &pattern.value;
         let path = beside(source.file(), Path::new(text));
-        let (folder, name) = (
-            path.parent().unwrap_or(Path::new("")),
-            path.file_name().unwrap_or_default(),
-        );
+        let (folder, name) = (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default());
         let name = name.to_string_lossy();
         if folder.to_string_lossy().contains('*') {
-            let diagnostic = Diagnostic::error(
-                "invalid-include",
-                "only the name of a file may have a star, not a folder's",
-            );
-            reports.add(
-                diagnostic
-                    .at(&pattern.place)
-                    .hint("include each folder: `[\"a/*.toml\", \"b/*.toml\"]`"),
-            );
+            let diagnostic =
+                Diagnostic::error("invalid-include", "only the name of a file may have a star, not a folder's");
+            reports.add(diagnostic.at(&pattern.place).hint("include each folder: `[\"a/*.toml\", \"b/*.toml\"]`"));
             return Vec::new();
         }
         if !name.contains('*') {
             let identity = self.environment.absolute(&path);
             if self.open.contains(&identity) {
-                let diagnostic = Diagnostic::error(
-                    "include-cycle",
-                    format!("`{}` includes itself", path.display()),
-                );
+                let diagnostic = Diagnostic::error("include-cycle", format!("`{}` includes itself", path.display()));
                 reports.add(diagnostic.at(&pattern.place));
             }
-            return if self.seen.contains(&identity) {
-                Vec::new()
-            } else {
-                vec![path]
-            };
+            return if self.seen.contains(&identity) { Vec::new() } else { vec![path] };
         }
         // A folder that is not there has no files either.
         let names = self.environment.list(non_empty(folder)).unwrap_or_default();
-        let mut names: Vec<String> = names
-            .into_iter()
-            .filter(|candidate| matches_star(&name, candidate))
-            .collect();
+        let mut names: Vec<String> = names.into_iter().filter(|candidate| matches_star(&name, candidate)).collect();
         names.sort();
         if names.is_empty() {
-            let diagnostic =
-                Diagnostic::warning("empty-include", format!("no file matches `{text}`"));
+            let diagnostic = Diagnostic::warning("empty-include", format!("no file matches `{text}`"));
             reports.add(diagnostic.at(&pattern.place));
         }
         let paths = names.into_iter().map(|name| folder.join(name));
-        paths
-            .filter(|path| !self.seen.contains(&self.environment.absolute(path)))
-            .collect()
+        paths.filter(|path| !self.seen.contains(&self.environment.absolute(path))).collect()
     }
-}
-
-fn parse(source: &Source, reports: &mut Reports) -> Document {
-    let (table, errors) = DeTable::parse_recoverable(source.text());
-    for error in errors {
-        let place = source.place(error.span().unwrap_or_default());
-        reports.add_syntax(Diagnostic::error(SYNTAX, error.message()).at(&place));
-    }
-    let root = Node::new(table.span(), DeValue::Table(table.into_inner()));
-    // A word that is no section's name may be a slip, and what stands below it missing elsewhere.
-    if let Some(root) = root.get_ref().as_table() {
-        let known = |word: &str| Document::section().keys.iter().any(|key| key.name == word);
-        if root.keys().any(|word| !known(word.get_ref())) {
-            reports.lose_sections();
-        }
-    }
-    Document::decode(&root, &mut Decoder::new(source, reports)).unwrap_or_default()
 }
 
 /// A path that was written in a file, seen from where that file was seen, without `.` and `..` inside.
 pub(crate) fn beside(file: &Path, written: &Path) -> PathBuf {
     let mut path = PathBuf::new();
-    for component in file
-        .parent()
-        .unwrap_or(Path::new(""))
-        .join(written)
-        .components()
-    {
+    for component in file.parent().unwrap_or(Path::new("")).join(written).components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir if path.file_name().is_some() => {
@@ -192,17 +126,13 @@ pub(crate) fn beside(file: &Path, written: &Path) -> PathBuf {
 
 /// The folder itself, where the empty path stands for it.
 pub(crate) fn non_empty(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    }
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// Why a file cannot be read, in the same words on every system.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         _ => error.to_string(),
@@ -220,10 +150,8 @@ fn matches_star(pattern: &str, name: &str) -> bool {
         return rest.is_empty();
     };
     for part in parts {
-        let Some((_, after)) = rest
-            .split_once(part)
-            .filter(|_| !part.is_empty())
-            .or(part.is_empty().then_some(("", rest)))
+        let Some((_, after)) =
+            rest.split_once(part).filter(|_| !part.is_empty()).or(part.is_empty().then_some(("", rest)))
         else {
             return false;
         };

@@ -1,6 +1,10 @@
 //! The problems found so far.
 
-use crate::{Diagnostic, Place};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{Diagnostic, Severity};
 
 /// Collects problems, and keeps apart those that conclude from something not being there.
 ///
@@ -10,8 +14,8 @@ use crate::{Diagnostic, Place};
 pub(crate) struct Reports {
     found: Vec<Diagnostic>,
     absent: Vec<Diagnostic>,
-    /// Lines with broken syntax.
-    broken: Vec<Place>,
+    /// Lines that could not be read.
+    broken: Vec<(Arc<PathBuf>, RangeInclusive<u32>)>,
     /// Something was written that could not be understood as a whole.
     lost: bool,
 }
@@ -27,10 +31,9 @@ impl Reports {
         self.absent.push(diagnostic);
     }
 
-    /// Broken syntax: whatever else is said about its line is noise.
-    pub(crate) fn add_syntax(&mut self, diagnostic: Diagnostic) {
-        self.broken.extend(diagnostic.place.clone());
-        self.found.push(diagnostic);
+    /// Takes note of lines with broken syntax: whatever else is said about them is noise.
+    pub(crate) fn lose_lines(&mut self, file: &Arc<PathBuf>, lines: RangeInclusive<u32>) {
+        self.broken.push((Arc::clone(file), lines));
         self.lost = true;
     }
 
@@ -39,44 +42,37 @@ impl Reports {
         self.lost = true;
     }
 
-    /// Everything worth saying, by file and line.
-    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+    /// How many problems were found.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len() + self.absent.len()
+    }
+
+    /// Everything worth saying: errors first, by file and line.
+    pub(crate) fn finish(self) -> Vec<Diagnostic> {
+        let Self { mut found, absent, broken, lost } = self;
         let is_noise = |diagnostic: &Diagnostic| {
-            let on_broken_line = |place: &Place| {
-                let shares_line =
-                    |broken: &Place| broken.file == place.file && broken.line == place.line;
-                let contains = |broken: &Place| {
-                    broken.file == place.file
-                        && place.span.0 <= broken.span.0
-                        && broken.span.0 <= place.span.1
-                };
-                self.broken
-                    .iter()
-                    .any(|broken| shares_line(broken) || contains(broken))
-            };
-            diagnostic.code != SYNTAX && diagnostic.place.as_ref().is_some_and(on_broken_line)
+            let place = diagnostic.place.as_ref().filter(|_| diagnostic.code != SYNTAX);
+            place.is_some_and(|place| {
+                broken.iter().any(|(file, lines)| *file == place.file && lines.contains(&place.line))
+            })
         };
-        let mut all: Vec<Diagnostic> = self
-            .found
-            .drain(..)
-            .filter(|diagnostic| !is_noise(diagnostic))
-            .collect();
-        if !self.lost {
-            all.append(&mut self.absent);
+        found.retain(|diagnostic| !is_noise(diagnostic));
+        if !lost {
+            // What nothing uses may be what a mistake elsewhere was to use.
+            let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+            let has_errors = found.iter().chain(&absent).any(is_error);
+            found.extend(absent.into_iter().filter(|diagnostic| is_error(diagnostic) || !has_errors));
         }
-        all.sort_by(|one, other| {
-            (one.severity, &one.place, one.code, &one.message).cmp(&(
-                other.severity,
-                &other.place,
-                other.code,
-                &other.message,
-            ))
-        });
+        let order = |one: &Diagnostic, other: &Diagnostic| {
+            let by_place = (one.severity, &one.place).cmp(&(other.severity, &other.place));
+            by_place.then_with(|| (one.code, &one.message).cmp(&(other.code, &other.message)))
+        };
+        found.sort_by(order);
         // What several others refer to is checked for each of them.
-        all.dedup();
-        all
+        found.dedup();
+        found
     }
 }
 
-/// The code of what [`Reports::add_syntax`] takes.
+/// The code of diagnostics about broken syntax.
 pub(crate) const SYNTAX: &str = "syntax";

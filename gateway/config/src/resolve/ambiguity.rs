@@ -28,14 +28,10 @@ pub(crate) fn report(routes: &[Route], listeners: &[Listener], reports: &mut Rep
             literals: literals(&route.matches.path),
         };
         let rivals = ranks.entry(rank).or_default();
-        if let Some(first) = rivals
-            .iter()
-            .find(|rival| share_listener(rival, route, listeners) && overlap(rival, route))
+        if let Some(first) =
+            rivals.iter().find(|rival| share_listener(rival, route, listeners) && overlap(rival, route))
         {
-            let message = format!(
-                "the routes `{}` and `{}` could match the same request",
-                first.name, route.name
-            );
+            let message = format!("the routes `{}` and `{}` could match the same request", first.name, route.name);
             let diagnostic = Diagnostic::error("ambiguous-route", message).at(&route.place);
             let diagnostic = diagnostic.label(&first.place, "as specific as this one");
             reports.add(diagnostic.hint("make one more specific, or give it a `priority`"));
@@ -53,32 +49,22 @@ fn literals(pattern: &PathPattern) -> Vec<&str> {
 }
 
 fn share_listener(one: &Route, other: &Route, listeners: &[Listener]) -> bool {
-    let serves = |route: &Route, listener: &Listener| {
-        route.listeners.is_empty() || route.listeners.contains(&listener.name)
-    };
-    listeners
-        .iter()
-        .any(|listener| serves(one, listener) && serves(other, listener))
+    let serves =
+        |route: &Route, listener: &Listener| route.listeners.is_empty() || route.listeners.contains(&listener.name);
+    listeners.iter().any(|listener| serves(one, listener) && serves(other, listener))
 }
 
 /// Whether a request can fulfil the remaining conditions of both.
 fn overlap(one: &Route, other: &Route) -> bool {
     let (one, other) = (&one.matches, &other.matches);
-    let methods = one.methods.is_empty()
-        || one
-            .methods
-            .iter()
-            .any(|method| other.methods.contains(method));
+    let methods = one.methods.is_empty() || one.methods.iter().any(|method| other.methods.contains(method));
     methods && agree(&one.headers, &other.headers) && agree(&one.query, &other.query)
 }
 
 /// Conditions agree unless they want different values of the same thing.
 fn agree(one: &[(String, ValueMatch)], other: &[(String, ValueMatch)]) -> bool {
     let contradict = |(name, value): &(String, ValueMatch)| {
-        let theirs = other
-            .iter()
-            .find(|(theirs, _)| theirs == name)
-            .map(|(_, value)| value);
+        let theirs = other.iter().find(|(theirs, _)| theirs == name).map(|(_, value)| value);
         matches!((value, theirs), (ValueMatch::Exact(value), Some(ValueMatch::Exact(theirs))) if value != theirs)
     };
     !one.iter().any(contradict)

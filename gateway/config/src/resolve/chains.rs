@@ -24,12 +24,7 @@ pub(crate) struct Chains<'d> {
 impl<'d> Chains<'d> {
     /// None was resolved yet.
     pub(crate) fn new(names: &'d Names<'d>, plugins: Plugins<'d>) -> Self {
-        Self {
-            names,
-            plugins,
-            resolved: BTreeMap::new(),
-            open: Vec::new(),
-        }
+        Self { names, plugins, resolved: BTreeMap::new(), open: Vec::new() }
     }
 
     /// The plugins of a list, as positions.
@@ -50,23 +45,16 @@ impl<'d> Chains<'d> {
     pub(crate) fn plugin(&mut self, entry: &ChainEntry, reports: &mut Reports) -> Option<usize> {
         let written = match entry {
             ChainEntry::Named(name) => Written { name, entry: None },
-            ChainEntry::Plugin(entry) => Written {
-                name: entry.plugin.as_ref()?,
-                entry: Some(entry),
-            },
+            ChainEntry::Plugin(entry) => Written { name: entry.plugin.as_ref()?, entry: Some(entry) },
         };
         if self.plugins.exists(&written.name.value.0) {
             return self.plugins.position(&written, reports);
         }
         if self.names.chains.get(&written.name.value.0).is_some() {
-            let message = format!(
-                "`{}` is a chain, and only a plugin can stand here",
-                written.name.value
-            );
+            let message = format!("`{}` is a chain, and only a plugin can stand here", written.name.value);
             reports.add(Diagnostic::error("not-a-plugin", message).at(&written.name.place));
         } else {
-            self.plugins
-                .report_unknown(written.name, self.names.chains.names(), reports);
+            self.plugins.report_unknown(written.name, self.names.chains.names(), reports);
         }
         None
     }
@@ -78,10 +66,7 @@ impl<'d> Chains<'d> {
             self.resolve_named(&name, reports);
         }
         for name in self.names.plugins.unused_names() {
-            let written = Written {
-                name: &name,
-                entry: None,
-            };
+            let written = Written { name: &name, entry: None };
             self.plugins.position(&written, reports);
         }
         self.plugins.uses = used;
@@ -104,16 +89,10 @@ impl<'d> Chains<'d> {
             reports.add(Diagnostic::error("chain-cycle", message).at(&name.place));
             return Vec::new();
         }
-        let chain = self
-            .names
-            .chains
-            .get(key)
-            .and_then(|definition| definition.value);
+        let chain = self.names.chains.get(key).and_then(|definition| definition.value);
         let entries = chain.and_then(|chain| chain.plugins.as_ref());
         self.open.push(Arc::clone(key));
-        let positions = entries
-            .map(|entries| self.resolve(entries, reports))
-            .unwrap_or_default();
+        let positions = entries.map(|entries| self.resolve(entries, reports)).unwrap_or_default();
         self.open.pop();
         self.resolved.insert(Arc::clone(key), positions.clone());
         positions

@@ -12,11 +12,7 @@ use crate::document::value::ListenAddress;
 use crate::{Diagnostic, Listener, ListenerLimits, ListenerTimeouts, Place};
 
 /// The listeners in the order written.
-pub(crate) fn resolve(
-    document: &Document,
-    chains: &mut Chains<'_>,
-    reports: &mut Reports,
-) -> Vec<Listener> {
+pub(crate) fn resolve(document: &Document, chains: &mut Chains<'_>, reports: &mut Reports) -> Vec<Listener> {
     report_shared_addresses(document, reports);
     let mut listeners = Vec::new();
     for Spanned { value, place } in &document.listeners {
@@ -27,9 +23,7 @@ pub(crate) fn resolve(
 }
 
 fn listener(written: &sections::Listener, place: &Place, chain: Vec<usize>) -> Option<Listener> {
-    let sections::Listener {
-        timeouts, limits, ..
-    } = written;
+    let sections::Listener { timeouts, limits, .. } = written;
     Some(Listener {
         name: Arc::clone(&written.name.as_ref()?.value.0),
         address: written.address.as_ref()?.value.0,
@@ -56,23 +50,15 @@ fn report_shared_addresses(document: &Document, reports: &mut Reports) {
     let mut taken = BTreeMap::<SocketAddr, &Place>::new();
     for listener in &document.listeners {
         // The system gives each listener a port of its own for port 0.
-        let Some(Spanned {
-            value: ListenAddress(address),
-            place,
-        }) = listener
-            .value
-            .address
-            .as_ref()
-            .filter(|address| address.value.0.port() != 0)
+        let Some(Spanned { value: ListenAddress(address), place }) =
+            listener.value.address.as_ref().filter(|address| address.value.0.port() != 0)
         else {
             continue;
         };
         match taken.get(address) {
             Some(first) => {
-                let diagnostic = Diagnostic::error(
-                    "duplicate-address",
-                    format!("two listeners have the address {address}"),
-                );
+                let diagnostic =
+                    Diagnostic::error("duplicate-address", format!("two listeners have the address {address}"));
                 reports.add(diagnostic.at(place).label(first, "first written here"));
             }
             None => {

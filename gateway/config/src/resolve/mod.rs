@@ -28,25 +28,14 @@ use plugins::Plugins;
 use secrets::Secrets;
 
 /// The whole configuration. Where problems were reported, what they concern is missing from it.
-pub(crate) fn resolve(
-    document: &Document,
-    environment: &dyn Environment,
-    reports: &mut Reports,
-) -> Config {
+pub(crate) fn resolve(document: &Document, environment: &dyn Environment, reports: &mut Reports) -> Config {
     let names = Names::collect(document, reports);
     let plugin_directory = plugin_directory(document, environment);
     let secrets = Secrets::new(&names, environment);
-    let plugins = Plugins::new(
-        &names,
-        secrets,
-        document,
-        plugin_directory.clone(),
-        environment,
-        reports,
-    );
+    let plugins = Plugins::new(&names, secrets, document, plugin_directory.clone(), environment, reports);
     let mut chains = Chains::new(&names, plugins);
 
-    let upstreams = upstreams::resolve(document, reports);
+    let upstreams = upstreams::resolve(document);
     let listeners = listeners::resolve(document, &mut chains, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);
@@ -55,15 +44,8 @@ pub(crate) fn resolve(
     at_least_one("listener", document.listeners.is_empty(), reports);
     at_least_one("route", document.routes.is_empty(), reports);
 
-    let server = document
-        .server
-        .as_ref()
-        .map(|server| server.value.clone())
-        .unwrap_or_default();
-    let admin = document
-        .admin
-        .as_ref()
-        .and_then(|admin| admin.value.address.clone());
+    let server = document.server.as_ref().map(|server| server.value.clone()).unwrap_or_default();
+    let admin = document.admin.as_ref().and_then(|admin| admin.value.address.clone());
     let (plugins, secret_files) = chains.finish();
     Config {
         files: Vec::new(),
@@ -71,11 +53,7 @@ pub(crate) fn resolve(
         plugin_directory,
         admin: admin.map(|address| address.0),
         drain: server.drain().duration(),
-        trusted_proxies: server
-            .trusted_proxies
-            .iter()
-            .map(|NetworkText(network)| *network)
-            .collect(),
+        trusted_proxies: server.trusted_proxies.iter().map(|NetworkText(network)| *network).collect(),
         listeners,
         upstreams,
         routes,
@@ -93,7 +71,6 @@ fn plugin_directory(document: &Document, environment: &dyn Environment) -> Optio
 fn at_least_one(word: &str, is_empty: bool, reports: &mut Reports) {
     if is_empty {
         let diagnostic = Diagnostic::error("nothing-to-serve", format!("there is no {word}"));
-        reports
-            .add_absent(diagnostic.hint(format!("a configuration has at least one `[[{word}]]`")));
+        reports.add_absent(diagnostic.hint(format!("a configuration has at least one `[[{word}]]`")));
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::document::decode::{Named, Spanned};
+use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
 use crate::document::sections::{Chain, Document, Listener, Plugin, Route, SecretSource, Upstream};
 use crate::document::value::Name;
@@ -54,31 +54,17 @@ impl<'d, T> Definitions<'d, T> {
         reports: &mut Reports,
     ) -> Self {
         let mut definitions = BTreeMap::<Arc<str>, Definition<'d, T>>::new();
-        for (
-            Spanned {
-                value: Name(name),
-                place,
-            },
-            value,
-        ) in entries
-        {
+        for (Spanned { value: Name(name), place }, value) in entries {
             if let Some(first) = definitions.get(name) {
                 let message = format!("the {} `{name}` is defined twice", words.word);
                 let diagnostic = Diagnostic::error(words.duplicate, message).at(place);
                 reports.add(diagnostic.label(first.place, "first defined here"));
                 continue;
             }
-            let definition = Definition {
-                place,
-                value,
-                is_used: Cell::new(false),
-            };
+            let definition = Definition { place, value, is_used: Cell::new(false) };
             definitions.insert(Arc::clone(name), definition);
         }
-        Self {
-            words,
-            entries: definitions,
-        }
+        Self { words, entries: definitions }
     }
 
     /// The definition of a name, which is in use from now on.
@@ -89,11 +75,7 @@ impl<'d, T> Definitions<'d, T> {
     }
 
     /// The same for a name that must be defined.
-    pub(crate) fn find(
-        &self,
-        name: &Spanned<Name>,
-        reports: &mut Reports,
-    ) -> Option<&Definition<'d, T>> {
+    pub(crate) fn find(&self, name: &Spanned<Name>, reports: &mut Reports) -> Option<&Definition<'d, T>> {
         let definition = self.get(&name.value.0);
         if definition.is_none() {
             let message = format!("there is no {} `{}`", self.words.word, name.value);
@@ -110,14 +92,9 @@ impl<'d, T> Definitions<'d, T> {
 
     /// The names that nobody has asked for so far, where they are defined.
     pub(crate) fn unused_names(&self) -> Vec<Spanned<Name>> {
-        let unused = self
-            .entries
-            .iter()
-            .filter(|(_, definition)| !definition.is_used.get());
-        let spanned = unused.map(|(name, definition)| Spanned {
-            value: Name(Arc::clone(name)),
-            place: definition.place.clone(),
-        });
+        let unused = self.entries.iter().filter(|(_, definition)| !definition.is_used.get());
+        let spanned =
+            unused.map(|(name, definition)| Spanned { value: Name(Arc::clone(name)), place: definition.place.clone() });
         spanned.collect()
     }
 
@@ -133,7 +110,7 @@ impl<'d, T> Definitions<'d, T> {
 pub(crate) struct Names<'d> {
     pub(crate) listeners: Definitions<'d, Listener>,
     pub(crate) upstreams: Definitions<'d, Upstream>,
-    pub(crate) plugins: Definitions<'d, Plugin>,
+    pub(crate) plugins: Definitions<'d, Checked<Plugin>>,
     pub(crate) chains: Definitions<'d, Chain>,
     pub(crate) secrets: Definitions<'d, SecretSource>,
 }
@@ -146,18 +123,14 @@ impl<'d> Names<'d> {
             Some((name, Some(&listener.value)))
         });
         let routes = document.routes.iter().filter_map(|route| {
-            let name = route.value.name.as_ref()?;
+            let name = route.value.value.name.as_ref()?;
             Some((name, Some(&route.value)))
         });
         // Nothing refers to a route, but its name stands for it in logs and metrics.
-        Definitions::<Route>::collect(words!("route"), routes, reports);
+        Definitions::<Checked<Route>>::collect(words!("route"), routes, reports);
         let names = Self {
             listeners: Definitions::collect(words!("listener"), listeners, reports),
-            upstreams: Definitions::collect(
-                words!("upstream"),
-                entries(&document.upstreams),
-                reports,
-            ),
+            upstreams: Definitions::collect(words!("upstream"), entries(&document.upstreams), reports),
             plugins: Definitions::collect(words!("plugin"), entries(&document.plugin), reports),
             chains: Definitions::collect(words!("chain"), entries(&document.chains), reports),
             secrets: Definitions::collect(words!("secret"), entries(&document.secrets), reports),
@@ -171,11 +144,8 @@ impl<'d> Names<'d> {
         for (name, chain) in &self.chains.entries {
             if let Some(plugin) = self.plugins.entries.get(name) {
                 let message = format!("`{name}` is both a chain and a plugin");
-                let (first, second) =
-                    (plugin.place.min(chain.place), plugin.place.max(chain.place));
-                let diagnostic = Diagnostic::error("ambiguous-name", message)
-                    .at(second)
-                    .label(first, "the other one");
+                let (first, second) = (plugin.place.min(chain.place), plugin.place.max(chain.place));
+                let diagnostic = Diagnostic::error("ambiguous-name", message).at(second).label(first, "the other one");
                 reports.add(diagnostic.hint("rename one of them: chains list both by name"));
             }
         }

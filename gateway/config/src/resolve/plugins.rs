@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::names::Names;
 use super::secrets::Secrets;
-use crate::document::decode::Spanned;
+use crate::document::decode::{Checked, Spanned};
 use crate::document::read::reason;
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document, Isolation, PluginEntry};
@@ -35,6 +35,10 @@ enum Folder {
     Listed(PathBuf, BTreeSet<String>),
 }
 
+/// The code of the diagnostic about plugins without a folder, and its hint.
+const UNSET_FOLDER: &str = "missing-plugin-folder";
+const SET_FOLDER: &str = "write `[plugins]` with `directory = \"plugins.d\"`";
+
 /// What stands for a plugin at one place in a chain or an answer.
 pub(crate) struct Written<'d> {
     /// Its name.
@@ -53,10 +57,7 @@ impl<'d> Plugins<'d> {
         environment: &'d dyn Environment,
         reports: &mut Reports,
     ) -> Self {
-        let written = document
-            .plugins
-            .as_ref()
-            .and_then(|plugins| plugins.value.directory.as_ref());
+        let written = document.plugins.as_ref().and_then(|plugins| plugins.value.directory.as_ref());
         let folder = match (directory, written) {
             (Some(directory), Some(written)) => match environment.list(&directory) {
                 Ok(files) => {
@@ -72,35 +73,22 @@ impl<'d> Plugins<'d> {
             },
             _ => Folder::Unset,
         };
-        Self {
-            names,
-            secrets,
-            environment,
-            folder,
-            uses: Vec::new(),
-        }
+        Self { names, secrets, environment, folder, uses: Vec::new() }
     }
 
     /// The position of a use of a plugin, which is added unless an equal one is there. None when it cannot be used,
     /// which has been reported then.
-    pub(crate) fn position(
-        &mut self,
-        written: &Written<'_>,
-        reports: &mut Reports,
-    ) -> Option<usize> {
+    pub(crate) fn position(&mut self, written: &Written<'_>, reports: &mut Reports) -> Option<usize> {
         let name = written.name;
         let definition = self.names.plugins.get(&name.value.0);
-        let defaults = sections::Plugin::default();
-        let section = match definition {
+        let undefined = Checked::default();
+        let Checked { value: section, is_broken } = match definition {
             Some(definition) => definition.value?,
-            None => &defaults,
+            None => &undefined,
         };
-        let file = self.file(
-            name,
-            section,
-            definition.map(|definition| definition.place),
-            reports,
-        );
+        // A broken section may have meant another file.
+        let defined = definition.filter(|_| !is_broken);
+        let file = self.file(name, section, defined.map(|definition| definition.place), reports);
         let grants = self.grants(&section.grants, reports);
         let own_config = written.entry.and_then(|entry| entry.config.as_ref());
         let json = own_config.unwrap_or(&section.config);
@@ -117,10 +105,7 @@ impl<'d> Plugins<'d> {
             config_places: json.places.clone(),
             grants: grants?,
             limits,
-            on_error: written
-                .entry
-                .and_then(|entry| entry.on_error)
-                .unwrap_or(section.on_error()),
+            on_error: written.entry.and_then(|entry| entry.on_error).unwrap_or(section.on_error()),
             isolate: section.isolation() == Isolation::Request,
             places: vec![name.place.clone()],
         };
@@ -140,25 +125,20 @@ impl<'d> Plugins<'d> {
         others: impl Iterator<Item = &'a str>,
         reports: &mut Reports,
     ) {
-        let (components, hint) = match &self.folder {
+        let known = self.names.plugins.names().chain(others);
+        let (code, hint) = match &self.folder {
             // Whatever it was to be, it may be a file of this folder.
             Folder::Unreadable => return,
-            Folder::Unset => (
-                None,
-                Some("`[plugins] directory` says where dropped plugins are".to_owned()),
-            ),
-            Folder::Listed(_, components) => (Some(components), None),
+            Folder::Unset => (UNSET_FOLDER, did_you_mean(&name.value.0, known).unwrap_or(SET_FOLDER.to_owned())),
+            Folder::Listed(_, components) => {
+                let known = known.chain(components.iter().map(String::as_str));
+                let hint = did_you_mean(&name.value.0, known);
+                let drop = || format!("drop `{}.wasm` into the plugin folder", name.value);
+                ("unknown-plugin", hint.unwrap_or_else(drop))
+            }
         };
-        let files = components.into_iter().flatten().map(String::as_str);
-        let candidates = self.names.plugins.names().chain(files).chain(others);
-        let hint = did_you_mean(&name.value.0, candidates).or(hint);
-        let hint =
-            hint.or_else(|| Some(format!("drop `{}.wasm` into the plugin folder", name.value)));
-        let diagnostic = Diagnostic::error(
-            "unknown-plugin",
-            format!("there is no plugin `{}`", name.value),
-        );
-        reports.add_absent(diagnostic.at(&name.place).maybe_hint(hint));
+        let diagnostic = Diagnostic::error(code, format!("there is no plugin `{}`", name.value));
+        reports.add_absent(diagnostic.at(&name.place).hint(hint));
     }
 
     /// The distinct uses, and the files that secrets were read from.
@@ -181,13 +161,7 @@ impl<'d> Plugins<'d> {
                 config_places: _,
                 places: _,
             } = known;
-            (name, file, sha256, config)
-                == (
-                    &plugin_use.name,
-                    &plugin_use.file,
-                    &plugin_use.sha256,
-                    &plugin_use.config,
-                )
+            (name, file, sha256, config) == (&plugin_use.name, &plugin_use.file, &plugin_use.sha256, &plugin_use.config)
                 && (grants, limits) == (&plugin_use.grants, &plugin_use.limits)
                 && (*on_error, *isolate) == (plugin_use.on_error, plugin_use.isolate)
         };
@@ -218,19 +192,13 @@ impl<'d> Plugins<'d> {
             Folder::Unreadable => return None,
             Folder::Unset => {
                 let message = format!("nothing says where the plugin `{}` is", name.value);
-                let diagnostic =
-                    Diagnostic::error("missing-plugin-folder", message).at(&name.place);
-                reports.add_absent(
-                    diagnostic.hint("write `[plugins]` with `directory = \"plugins.d\"`"),
-                );
+                let diagnostic = Diagnostic::error(UNSET_FOLDER, message).at(&name.place);
+                reports.add_absent(diagnostic.hint(SET_FOLDER));
                 return None;
             }
         };
         match &section.file {
-            Some(Spanned {
-                value: RelativeFile(file),
-                place,
-            }) => {
+            Some(Spanned { value: RelativeFile(file), place }) => {
                 let path = directory.join(file);
                 if !self.is_file(&path) {
                     let message = format!("there is no `{}` in the plugin folder", file.display());
@@ -262,19 +230,13 @@ impl<'d> Plugins<'d> {
     }
 
     fn grants(&mut self, written: &sections::Grants, reports: &mut Reports) -> Option<Grants> {
-        let mut grants = Grants {
-            identity: written.identity(),
-            ..Grants::default()
-        };
+        let mut grants = Grants { identity: written.identity(), ..Grants::default() };
         let mut is_complete = true;
         for grant in &written.http {
             match &grant.value {
                 HttpGrant::Origin(origin) => grants.http_origins.push(origin.clone()),
                 HttpGrant::Upstream(name) => {
-                    let spanned = Spanned {
-                        value: name.clone(),
-                        place: grant.place.clone(),
-                    };
+                    let spanned = Spanned { value: name.clone(), place: grant.place.clone() };
                     is_complete &= self.names.upstreams.find(&spanned, reports).is_some();
                     grants.http_upstreams.push(name.0.clone());
                 }
@@ -303,11 +265,7 @@ impl<'d> Plugins<'d> {
                 _ => is_complete = false,
             }
         }
-        let pointers = json
-            .secrets
-            .iter()
-            .map(|reference| reference.pointer.clone())
-            .collect();
+        let pointers = json.secrets.iter().map(|reference| reference.pointer.clone()).collect();
         is_complete.then(|| PluginConfig::new(value, pointers))
     }
 }

@@ -5,52 +5,54 @@ use std::sync::Arc;
 
 use super::chains::Chains;
 use super::names::Names;
-use crate::document::decode::Spanned;
+use crate::document::decode::{Checked, Spanned};
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document, Leniency, Respond};
 use crate::document::value::{
-    ExactPath, FieldName, FieldValue, HostPattern, LocationTemplate, PathTemplate, PlainPath,
-    PrefixPath,
+    ExactPath, FieldName, FieldValue, HostPattern, LocationTemplate, MethodName, PathTemplate, PlainPath, PrefixPath,
 };
 use crate::suggest::did_you_mean;
 use crate::{
-    Allow, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route,
-    Segment, Template, TemplatePart,
+    Allow, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route, Segment, Template,
+    TemplatePart,
 };
 
-/// The routes in the order written.
+/// The routes in the order written, without the broken ones: nothing can be concluded about those.
 pub(crate) fn resolve(
     document: &Document,
     names: &Names<'_>,
     chains: &mut Chains<'_>,
     reports: &mut Reports,
 ) -> Vec<Route> {
-    let routes = document.routes.iter();
+    let mut routes = Vec::new();
+    for Spanned { value: written, place } in &document.routes {
+        let route = route(written, place, names, chains, reports);
+        routes.extend(route.filter(|_| !written.is_broken));
+    }
     routes
-        .filter_map(|Spanned { value, place }| route(value, place, names, chains, reports))
-        .collect()
 }
 
 fn route(
-    written: &sections::Route,
+    written: &Checked<sections::Route>,
     place: &Place,
     names: &Names<'_>,
     chains: &mut Chains<'_>,
     reports: &mut Reports,
 ) -> Option<Route> {
+    let Checked { value: written, is_broken } = written;
     let allow = allow(&written.allow);
     let listeners = listeners(written, names, reports);
     let matches = matches(&written.matches, allow, reports);
     let chain = chains.resolve(&written.chain, reports);
-    let captured = matches.as_ref().map(|matches| captured(&matches.path));
+    let captured = (!is_broken).then(|| captured(&matches.path));
     let dispatch = dispatch(written, captured.as_ref(), names, chains, reports);
     Some(Route {
         name: Arc::clone(&written.name.as_ref()?.value.0),
         listeners,
-        matches: matches?,
         priority: written.priority().0,
         chain,
         dispatch: dispatch?,
+        matches,
         deadline: written.deadline().duration(),
         allow,
         body_limit: written.limits.body.map(|body| body.bytes()),
@@ -68,20 +70,7 @@ fn allow(written: &[Leniency]) -> Allow {
 }
 
 fn listeners(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) -> Vec<Arc<str>> {
-    if let Some(Spanned { place, .. }) = written
-        .listeners
-        .as_ref()
-        .filter(|listeners| listeners.value.is_empty())
-    {
-        let diagnostic =
-            Diagnostic::error("empty-list", "no listener would serve this route").at(place);
-        reports.add_absent(diagnostic.hint("leave `listeners` out: then all of them do"));
-    }
-    let listed = written
-        .listeners
-        .iter()
-        .flat_map(|listeners| &listeners.value);
-    let each = written.listener.iter().chain(listed);
+    let each = written.listener.iter().chain(&written.listeners.0);
     each.map(|name| {
         names.listeners.find(name, reports);
         Arc::clone(&name.value.0)
@@ -89,64 +78,29 @@ fn listeners(written: &sections::Route, names: &Names<'_>, reports: &mut Reports
     .collect()
 }
 
-/// The conditions; none when the path is wrong, without which nothing else can be judged.
-fn matches(written: &sections::Match, allow: Allow, reports: &mut Reports) -> Option<Match> {
+/// The conditions; without a path, any path.
+fn matches(written: &sections::Match, allow: Allow, reports: &mut Reports) -> Match {
     let path = match (&written.path, &written.prefix) {
-        (
-            Some(Spanned {
-                value: ExactPath(pattern),
-                place,
-            }),
-            _,
-        )
-        | (
-            _,
-            Some(Spanned {
-                value: PrefixPath(pattern),
-                place,
-            }),
-        ) => {
+        (Some(Spanned { value: ExactPath(pattern), place }), _)
+        | (_, Some(Spanned { value: PrefixPath(pattern), place })) => {
             report_refused_escapes(pattern, place, allow, reports);
             pattern.clone()
         }
-        (None, None) => PathPattern {
-            text: "/".to_owned(),
-            segments: Vec::new(),
-            prefix: true,
-        },
+        (None, None) => PathPattern { text: "/".to_owned(), segments: Vec::new(), prefix: true },
     };
-    if let Some(methods) = written
-        .methods
-        .as_ref()
-        .filter(|methods| methods.value.is_empty())
-    {
-        let diagnostic =
-            Diagnostic::error("empty-list", "no method would match this route").at(&methods.place);
-        reports.add_absent(diagnostic.hint("leave `methods` out: then all of them do"));
-    }
-    let methods = written.methods.iter().flat_map(|methods| &methods.value);
     let headers = written.headers.0.iter();
     let query = written.query.0.iter();
-    Some(Match {
+    Match {
         host: written.host.as_ref().map(|HostPattern(host)| host.clone()),
         path,
-        methods: methods.map(|method| method.value.0.clone()).collect(),
-        headers: headers
-            .filter_map(|(name, value)| Some((name.value.0.clone(), value.clone()?)))
-            .collect(),
-        query: query
-            .filter_map(|(name, value)| Some((name.value.0.clone(), value.clone()?)))
-            .collect(),
-    })
+        methods: written.methods.0.iter().map(|MethodName(method)| method.clone()).collect(),
+        headers: headers.filter_map(|(name, value)| Some((name.value.0.clone(), value.clone()?))).collect(),
+        query: query.filter_map(|(name, value)| Some((name.value.0.clone(), value.clone()?))).collect(),
+    }
 }
 
 /// A literal with an escape that is refused before routing would never match.
-fn report_refused_escapes(
-    pattern: &PathPattern,
-    place: &Place,
-    allow: Allow,
-    reports: &mut Reports,
-) {
+fn report_refused_escapes(pattern: &PathPattern, place: &Place, allow: Allow, reports: &mut Reports) {
     let refused = [
         ("%2F", allow.encoded_slash, "encoded-slash"),
         ("%5C", allow.backslash, "backslash"),
@@ -155,12 +109,9 @@ fn report_refused_escapes(
     for (escape, is_allowed, word) in refused {
         let is_used = |segment: &Segment| matches!(segment, Segment::Literal(literal) if literal.contains(escape));
         if !is_allowed && pattern.segments.iter().any(is_used) {
-            let message =
-                format!("requests with `{escape}` are refused, so this path never matches");
+            let message = format!("requests with `{escape}` are refused, so this path never matches");
             let diagnostic = Diagnostic::error("refused-path", message).at(place);
-            reports.add(diagnostic.hint(format!(
-                "let this route accept them: `allow = [\"{word}\"]`"
-            )));
+            reports.add(diagnostic.hint(format!("let this route accept them: `allow = [\"{word}\"]`")));
         }
     }
 }
@@ -193,43 +144,22 @@ fn dispatch(
         return chains.plugin(answer, reports).map(Dispatch::Answer);
     }
     if let Some(redirect) = &written.redirect {
-        let Spanned {
-            value: LocationTemplate(location),
-            place,
-        } = redirect.to.as_ref()?;
+        let Spanned { value: LocationTemplate(location), place } = redirect.to.as_ref()?;
         report_uncaptured(location, place, captured, reports);
-        return Some(Dispatch::Redirect {
-            status: redirect.status().0,
-            location: location.clone(),
-        });
+        return Some(Dispatch::Redirect { status: redirect.status().0, location: location.clone() });
     }
-    written
-        .respond
-        .as_ref()
-        .and_then(|respond| fixed_response(respond, reports))
+    written.respond.as_ref().and_then(|respond| fixed_response(respond, reports))
 }
 
-fn rewrite(
-    written: Option<&sections::Rewrite>,
-    captured: Option<&BTreeSet<&str>>,
-    reports: &mut Reports,
-) -> Rewrite {
+fn rewrite(written: Option<&sections::Rewrite>, captured: Option<&BTreeSet<&str>>, reports: &mut Reports) -> Rewrite {
     let Some(written) = written else {
         return Rewrite::Keep;
     };
-    if let Some(Spanned {
-        value: PathTemplate(template),
-        place,
-    }) = &written.path
-    {
+    if let Some(Spanned { value: PathTemplate(template), place }) = &written.path {
         report_uncaptured(template, place, captured, reports);
         return Rewrite::Template(template.clone());
     }
-    let text = |path: &Option<PlainPath>| {
-        path.as_ref()
-            .map(|PlainPath(path)| path.clone())
-            .unwrap_or_default()
-    };
+    let text = |path: &Option<PlainPath>| path.as_ref().map(|PlainPath(path)| path.clone()).unwrap_or_default();
     match (text(&written.strip), text(&written.add)) {
         (strip, add) if strip.is_empty() && add.is_empty() => Rewrite::Keep,
         (strip, add) => Rewrite::Prefix { strip, add },
@@ -237,12 +167,7 @@ fn rewrite(
 }
 
 /// A template can only use what the path captures.
-fn report_uncaptured(
-    template: &Template,
-    place: &Place,
-    captured: Option<&BTreeSet<&str>>,
-    reports: &mut Reports,
-) {
+fn report_uncaptured(template: &Template, place: &Place, captured: Option<&BTreeSet<&str>>, reports: &mut Reports) {
     let Some(captured) = captured else {
         return;
     };
@@ -252,42 +177,20 @@ fn report_uncaptured(
         {
             let message = format!("the path of this route captures no `{{{name}}}`");
             let hint = did_you_mean(name, captured.iter().copied());
-            reports.add_absent(
-                Diagnostic::error("unknown-parameter", message)
-                    .at(place)
-                    .maybe_hint(hint),
-            );
+            reports.add_absent(Diagnostic::error("unknown-parameter", message).at(place).maybe_hint(hint));
         }
     }
 }
 
 /// Fields that frame a message or concern one connection: the gateway writes them itself.
-const OWN_FIELDS: [&str; 6] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+const OWN_FIELDS: [&str; 6] = ["connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
 fn fixed_response(written: &Respond, reports: &mut Reports) -> Option<Dispatch> {
     let status = written.status.as_ref()?;
     let number = u16::try_from(status.value.number()).ok()?;
-    if let Some(body) = written
-        .body
-        .as_ref()
-        .filter(|_| matches!(number, 204 | 205 | 304))
-    {
-        let diagnostic = Diagnostic::error(
-            "body-not-allowed",
-            format!("a response with status {number} has no body"),
-        );
-        reports.add(
-            diagnostic
-                .at(&body.place)
-                .label(&status.place, "because of this status"),
-        );
+    if let Some(body) = written.body.as_ref().filter(|_| matches!(number, 204 | 205 | 304)) {
+        let diagnostic = Diagnostic::error("body-not-allowed", format!("a response with status {number} has no body"));
+        reports.add(diagnostic.at(&body.place).label(&status.place, "because of this status"));
     }
     let mut headers = Vec::new();
     for (name, value) in &written.headers.0 {
@@ -296,15 +199,7 @@ fn fixed_response(written: &Respond, reports: &mut Reports) -> Option<Dispatch> 
             let message = format!("the gateway itself writes the field `{text}`");
             reports.add(Diagnostic::error("reserved-field", message).at(&name.place));
         }
-        headers.extend(
-            value
-                .as_ref()
-                .map(|FieldValue(value)| (text.clone(), value.clone())),
-        );
+        headers.extend(value.as_ref().map(|FieldValue(value)| (text.clone(), value.clone())));
     }
-    Some(Dispatch::Respond {
-        status: number,
-        headers,
-        body: written.body.as_ref().map(|body| body.value.0.clone()),
-    })
+    Some(Dispatch::Respond { status: number, headers, body: written.body.as_ref().map(|body| body.value.0.clone()) })
 }

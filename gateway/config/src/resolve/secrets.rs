@@ -11,6 +11,7 @@ use crate::document::reports::Reports;
 use crate::document::sections::SecretSource;
 use crate::document::value::{Name, PlainText};
 use crate::environment::Environment;
+use crate::suggest::did_you_mean;
 use crate::{Diagnostic, Secret};
 
 /// The secrets that were asked for so far.
@@ -25,12 +26,7 @@ pub(crate) struct Secrets<'d> {
 impl<'d> Secrets<'d> {
     /// None was asked for yet.
     pub(crate) fn new(names: &'d Names<'d>, environment: &'d dyn Environment) -> Self {
-        Self {
-            names,
-            environment,
-            found: BTreeMap::new(),
-            files: Vec::new(),
-        }
+        Self { names, environment, found: BTreeMap::new(), files: Vec::new() }
     }
 
     /// The value of a secret; none when it is missing, which has been reported then.
@@ -41,9 +37,7 @@ impl<'d> Secrets<'d> {
         }
         let secret = match self.names.secrets.get(key) {
             // A broken section has been reported; so is what the source itself lacks, where it was written.
-            Some(definition) => definition
-                .value
-                .and_then(|source| self.read(key, source, reports)),
+            Some(definition) => definition.value.and_then(|source| self.read(key, source, reports)),
             None => self.from_variable(name, reports),
         };
         self.found.insert(Arc::clone(key), secret.clone());
@@ -77,10 +71,8 @@ impl<'d> Secrets<'d> {
 
     /// A secret without a section.
     fn from_variable(&self, name: &Spanned<Name>, reports: &mut Reports) -> Option<Secret> {
-        let hint = format!(
-            "set the environment variable `{0}`, or write `[secret.{0}]`",
-            name.value
-        );
+        let define = || format!("set the environment variable `{0}`, or write `[secret.{0}]`", name.value);
+        let hint = did_you_mean(&name.value.0, self.names.secrets.names()).unwrap_or_else(define);
         self.variable(&name.value.0, name, Some(hint), reports)
     }
 
@@ -96,13 +88,9 @@ impl<'d> Secrets<'d> {
             Some(_) => "is empty",
             None => "is not set",
         };
-        let message = format!(
-            "the secret `{name}` is missing: the environment variable `{}` {problem}",
-            variable.value
-        );
-        let diagnostic = Diagnostic::error("missing-secret", message)
-            .at(&variable.place)
-            .maybe_hint(hint);
+        let message =
+            format!("the secret `{name}` is missing: the environment variable `{}` {problem}", variable.value);
+        let diagnostic = Diagnostic::error("missing-secret", message).at(&variable.place).maybe_hint(hint);
         // What looks like a missing variable may be a section that could not be read.
         reports.add_absent(diagnostic);
         None

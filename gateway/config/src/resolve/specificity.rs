@@ -36,9 +36,7 @@ pub fn specificity(matches: &Match) -> Specificity {
     Specificity {
         host: match &matches.host {
             None => HostRank::Any,
-            Some(Host::Wildcard(suffix)) => HostRank::Wildcard {
-                labels: suffix.split('.').count(),
-            },
+            Some(Host::Wildcard(suffix)) => HostRank::Wildcard { labels: suffix.split('.').count() },
             Some(Host::Exact(_)) => HostRank::Exact,
         },
         path: path_rank(&matches.path),
@@ -55,14 +53,8 @@ fn path_rank(pattern: &PathPattern) -> Vec<SegmentRank> {
         Segment::Rest(_) => SegmentRank::Open,
     });
     let is_open = pattern.prefix || matches!(pattern.segments.last(), Some(Segment::Rest(_)));
-    let end = if is_open {
-        SegmentRank::Open
-    } else {
-        SegmentRank::End
-    };
+    let end = if is_open { SegmentRank::Open } else { SegmentRank::End };
     // What a rest captures is open already; a prefix and a rest at the same place rank alike.
-    let closed = segments
-        .filter(|rank| *rank != SegmentRank::Open)
-        .chain([end]);
+    let closed = segments.filter(|rank| *rank != SegmentRank::Open).chain([end]);
     closed.collect()
 }

@@ -4,45 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::document::decode::Spanned;
-use crate::document::reports::Reports;
 use crate::document::sections::{self, Document};
 use crate::document::value::{EndpointUrl, Name};
-use crate::{Diagnostic, Upstream, UpstreamLimits, UpstreamTimeouts};
+use crate::{Upstream, UpstreamLimits, UpstreamTimeouts};
 
 /// The upstreams by name.
-pub(crate) fn resolve(document: &Document, reports: &mut Reports) -> BTreeMap<Arc<str>, Upstream> {
+pub(crate) fn resolve(document: &Document) -> BTreeMap<Arc<str>, Upstream> {
     let mut upstreams = BTreeMap::new();
     for (name, written) in &document.upstreams.0 {
-        let upstream = written
-            .as_ref()
-            .and_then(|written| upstream(name, written, reports));
+        let upstream = written.as_ref().and_then(|written| upstream(name, written));
         upstreams.extend(upstream.map(|upstream| (Arc::clone(&name.value.0), upstream)));
     }
     upstreams
 }
 
-fn upstream(
-    name: &Spanned<Name>,
-    written: &sections::Upstream,
-    reports: &mut Reports,
-) -> Option<Upstream> {
-    let sections::Upstream {
-        endpoints,
-        timeouts,
-        limits,
-    } = written;
+fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstream> {
+    let sections::Upstream { endpoints, timeouts, limits } = written;
     let endpoints = endpoints.as_ref()?;
-    if endpoints.value.is_empty() {
-        let message = format!("the upstream `{}` has no endpoints", name.value);
-        reports.add_absent(Diagnostic::error("empty-list", message).at(&endpoints.place));
-    }
     Some(Upstream {
         name: Arc::clone(&name.value.0),
-        endpoints: endpoints
-            .value
-            .iter()
-            .map(|EndpointUrl(endpoint)| endpoint.clone())
-            .collect(),
+        endpoints: endpoints.0.iter().map(|EndpointUrl(endpoint)| endpoint.clone()).collect(),
         timeouts: UpstreamTimeouts {
             connect: timeouts.connect().duration(),
             first_byte: timeouts.first_byte().duration(),

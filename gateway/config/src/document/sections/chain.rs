@@ -48,9 +48,7 @@ impl Decode for ChainEntry {
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.get_ref() {
             DeValue::String(_) => Spanned::decode(node, decoder).map(Self::Named),
-            DeValue::Table(_) => PluginEntry::decode(node, decoder)
-                .map(Box::new)
-                .map(Self::Plugin),
+            DeValue::Table(_) => PluginEntry::decode(node, decoder).map(Box::new).map(Self::Plugin),
             _ => {
                 decoder.wrong_type(node, "a name or a table with `plugin`", None);
                 None

@@ -2,7 +2,7 @@
 
 use super::{Chain, Listener, Plugin, Route, SecretSource, Upstream};
 use crate::Diagnostic;
-use crate::document::decode::{Named, Spanned};
+use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
 use crate::document::section::section;
 use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, Time};
@@ -23,13 +23,13 @@ section! {
         /// Services that requests go to: `[upstream.NAME]`.
         "upstream" => upstreams: Named<Name, Upstream>, empty;
         /// Configuration, grants and limits of plugins: `[plugin.NAME]`.
-        "plugin" => plugin: Named<Name, Plugin>, empty;
+        "plugin" => plugin: Named<Name, Checked<Plugin>>, empty;
         /// Plugins in a row, to be named by routes, listeners and other chains: `[chain.NAME]`.
         "chain" => chains: Named<Name, Chain>, empty;
         /// Where secrets come from: `[secret.NAME]`. One without a section is the environment variable of its name.
         "secret" => secrets: Named<Name, SecretSource>, empty;
         /// What answers which requests: `[[route]]`, one for each. The most specific one wins, not the first.
-        "route" => routes: Vec<Spanned<Route>>, empty;
+        "route" => routes: Vec<Spanned<Checked<Route>>>, empty;
     }
 }
 
@@ -75,23 +75,11 @@ impl Document {
 }
 
 /// A section that all files together may have once.
-fn once<T>(
-    word: &str,
-    ours: &mut Option<Spanned<T>>,
-    theirs: Option<Spanned<T>>,
-    reports: &mut Reports,
-) {
+fn once<T>(word: &str, ours: &mut Option<Spanned<T>>, theirs: Option<Spanned<T>>, reports: &mut Reports) {
     match (&ours, theirs) {
         (Some(first), Some(second)) => {
-            let diagnostic = Diagnostic::error(
-                "duplicate-section",
-                format!("`[{word}]` is written in two files"),
-            );
-            reports.add(
-                diagnostic
-                    .at(&second.place)
-                    .label(&first.place, "first written here"),
-            );
+            let diagnostic = Diagnostic::error("duplicate-section", format!("`[{word}]` is written in two files"));
+            reports.add(diagnostic.at(&second.place).label(&first.place, "first written here"));
         }
         (None, Some(only)) => *ours = Some(only),
         (_, None) => {}

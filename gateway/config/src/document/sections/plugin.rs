@@ -3,9 +3,7 @@
 use crate::OnError;
 use crate::document::decode::Spanned;
 use crate::document::section::section;
-use crate::document::value::{
-    Count, HttpGrant, JsonConfig, Name, RelativeFile, Sha256, Size, Time, choice,
-};
+use crate::document::value::{Count, HttpGrant, JsonConfig, Name, RelativeFile, Sha256, Size, Time, choice};
 
 section! {
     /// Configuration, grants and limits of a plugin. One that needs none of them needs no section: dropping its file

@@ -1,12 +1,12 @@
 //! `[[route]]`.
 
 use super::ChainEntry;
-use crate::document::decode::{Decode, Decoder, Named, Node, Spanned};
+use crate::document::decode::{Decode, Decoder, Named, Node, NonEmpty, Spanned};
 use crate::document::definition::{Shape, Text};
 use crate::document::section::section;
 use crate::document::value::{
-    Count, ExactPath, FieldName, FieldValue, HostName, HostPattern, LocationTemplate, MethodName,
-    Name, PathTemplate, PlainPath, PlainText, PrefixPath, Priority, Scalar, Size, Time, choice,
+    Count, ExactPath, FieldName, FieldValue, HostName, HostPattern, LocationTemplate, MethodName, Name, PathTemplate,
+    PlainPath, PlainText, PrefixPath, Priority, Scalar, Size, Time, choice,
 };
 use crate::{Diagnostic, HostPolicy, ValueMatch};
 
@@ -19,7 +19,7 @@ section! {
         /// The one listener that serves it.
         "listener" => listener: Spanned<Name>, optional;
         /// The listeners that serve it; all when neither is written.
-        "listeners" => listeners: Spanned<Vec<Spanned<Name>>>, optional;
+        "listeners" => listeners: NonEmpty<Spanned<Name>>, empty;
         /// What a request must be; any request when not written.
         "match" => matches: Match, empty;
         /// Wins over specificity.
@@ -62,7 +62,7 @@ section! {
         /// The path or what it begins with, up to a slash.
         "prefix" => prefix: Spanned<PrefixPath>, optional;
         /// Any of these methods.
-        "methods" => methods: Spanned<Vec<Spanned<MethodName>>>, optional;
+        "methods" => methods: NonEmpty<MethodName>, empty;
         /// Header fields: the value, or `true` for any.
         "headers" => headers: Named<FieldName, ValueMatch>, empty;
         /// Query parameters: the value, or `true` for any.
@@ -112,10 +112,7 @@ impl Decode for RedirectStatus {
 
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Count::<100, 599> { .. } = Count::decode(node, decoder)?;
-        let status = node
-            .get_ref()
-            .as_integer()
-            .and_then(|integer| integer.as_str().parse().ok());
+        let status = node.get_ref().as_integer().and_then(|integer| integer.as_str().parse().ok());
         let status = status.filter(|status| REDIRECTIONS.contains(status));
         if status.is_none() {
             let diagnostic = Diagnostic::error("out-of-range", "this status does not redirect");

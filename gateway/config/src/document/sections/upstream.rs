@@ -1,6 +1,6 @@
 //! `[upstream.NAME]`.
 
-use crate::document::decode::Spanned;
+use crate::document::decode::NonEmpty;
 use crate::document::section::section;
 use crate::document::value::{Count, EndpointUrl, Size, Time};
 
@@ -8,7 +8,7 @@ section! {
     /// A service and its endpoints.
     Upstream {
         /// Where it listens: at least one.
-        "endpoints" => endpoints: Spanned<Vec<EndpointUrl>>, required;
+        "endpoints" => endpoints: NonEmpty<EndpointUrl>, required;
         /// How long it may take.
         "timeouts" => timeouts: UpstreamTimeouts, empty;
         /// How much it may be asked at once, and answer.

@@ -11,11 +11,7 @@ pub(crate) struct ListenAddress(pub(crate) SocketAddr);
 
 impl Scalar for ListenAddress {
     const CODE: &'static str = "invalid-address";
-    const TEXT: Text = Text {
-        what: "an address with a port",
-        example: "127.0.0.1:8080",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "an address with a port", example: "127.0.0.1:8080", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let fault = || Fault::new(format!("`{text}` is no address with a port"));
@@ -23,14 +19,9 @@ impl Scalar for ListenAddress {
             return Ok(Self(address));
         }
         match text.rsplit_once(':') {
-            Some(("" | "*", port)) => {
-                Err(fault().hint(format!("`\"[::]:{port}\"` listens on every address")))
-            }
-            Some(("localhost", port)) => Err(fault().hint(format!("`\"127.0.0.1:{port}\"`"))),
-            _ => {
-                Err(fault()
-                    .hint("an IP address and a port: `\"127.0.0.1:8080\"` or `\"[::1]:8080\"`"))
-            }
+            Some(("" | "*", port)) => Err(fault().hint(format!("`\"[::]:{port}\"` listens on every address"))),
+            Some(("localhost", port)) => Err(fault().hint(format!("write `\"127.0.0.1:{port}\"`"))),
+            _ => Err(fault().hint("an IP address and a port: `\"127.0.0.1:8080\"` or `\"[::1]:8080\"`")),
         }
     }
 }
@@ -41,28 +32,24 @@ pub(crate) struct AdminAddress(pub(crate) Admin);
 
 impl Scalar for AdminAddress {
     const CODE: &'static str = "invalid-address";
-    const TEXT: Text = Text {
-        what: "a loopback address or `unix:/path`",
-        example: "127.0.0.1:9901",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "a loopback address or `unix:/path`", example: "127.0.0.1:9901", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.starts_with('/') {
                 true => Ok(Self(Admin::Unix(path.into()))),
-                false => Err(Fault::new("the path of a unix socket must be absolute")
-                    .hint("`\"unix:/run/gateway.sock\"`")),
+                false => {
+                    Err(Fault::new("the path of a unix socket must be absolute")
+                        .hint("write `\"unix:/run/gateway.sock\"`"))
+                }
             };
         }
         let ListenAddress(address) = ListenAddress::parse(text)?;
         match address.ip().is_loopback() {
             true => Ok(Self(Admin::Tcp(address))),
             false => {
-                let hint = format!(
-                    "`\"127.0.0.1:{}\"`, or a unix socket: `\"unix:/run/gateway.sock\"`",
-                    address.port()
-                );
+                let hint =
+                    format!("write `\"127.0.0.1:{}\"`, or a unix socket: `\"unix:/run/gateway.sock\"`", address.port());
                 Err(Fault::new("the administration address must be a loopback address").hint(hint))
             }
         }

@@ -49,41 +49,28 @@ impl<const LEAST: u64, const MOST: u64> Size<LEAST, MOST> {
 
 impl<const LEAST: u64, const MOST: u64> Scalar for Size<LEAST, MOST> {
     const CODE: &'static str = "invalid-size";
-    const TEXT: Text = Text {
-        what: "a size",
-        example: "64 KiB",
-        pattern: Some("^[0-9]+ ?(B|kB|KiB|MB|MiB|GB|GiB)$"),
-    };
+    const TEXT: Text = Text { what: "a size", example: "64 KiB", pattern: Some("^[0-9]+ ?(B|kB|KiB|MB|MiB|GB|GiB)$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        let digits = text
-            .find(|letter: char| !letter.is_ascii_digit())
-            .unwrap_or(text.len());
+        let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let unit = unit.trim_start_matches(' ');
         let Ok(number) = number.parse::<u64>() else {
-            return Err(Fault::new(format!("`{text}` is no size"))
-                .hint("a whole number and a unit: `\"64 KiB\"`"));
+            return Err(Fault::new(format!("`{text}` is no size")).hint("a whole number and a unit: `\"64 KiB\"`"));
         };
         let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             let fault = match unit {
                 "" => Fault::new(format!("the size `{text}` has no unit")),
                 _ => Fault::new(format!("`{unit}` is no unit of size")),
             };
-            return Err(fault.hint(format!(
-                "`B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`: `\"{number} KiB\"`"
-            )));
+            let same_letters = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+            let meant = same_letters.map_or("KiB", |(name, _)| name);
+            return Err(fault.hint(format!("`B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`: `\"{number} {meant}\"`")));
         };
         match number.checked_mul(*factor) {
             Some(bytes) if (LEAST..=MOST).contains(&bytes) => Ok(Self(bytes)),
-            Some(bytes) if bytes < LEAST => Err(Fault::new(format!(
-                "the size must be at least {}",
-                Self(LEAST)
-            ))),
-            _ => Err(Fault::new(format!(
-                "the size must be at most {}",
-                Self(MOST)
-            ))),
+            Some(bytes) if bytes < LEAST => Err(Fault::new(format!("the size must be at least {}", Self(LEAST)))),
+            _ => Err(Fault::new(format!("the size must be at most {}", Self(MOST)))),
         }
     }
 }
@@ -125,10 +112,7 @@ impl<const LEAST: u32, const MOST: u32> Count<LEAST, MOST> {
 
 impl<const LEAST: u32, const MOST: u32> Decode for Count<LEAST, MOST> {
     fn shape() -> Shape {
-        Shape::Integer {
-            least: LEAST.into(),
-            most: MOST.into(),
-        }
+        Shape::Integer { least: LEAST.into(), most: MOST.into() }
     }
 
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -142,10 +126,7 @@ pub(crate) struct Priority(pub(crate) i32);
 
 impl Decode for Priority {
     fn shape() -> Shape {
-        Shape::Integer {
-            least: i32::MIN.into(),
-            most: i32::MAX.into(),
-        }
+        Shape::Integer { least: i32::MIN.into(), most: i32::MAX.into() }
     }
 
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -165,17 +146,12 @@ where
     T: TryFrom<i64> + PartialOrd + fmt::Display,
 {
     let Some(integer) = node.get_ref().as_integer() else {
-        let is_text = node.get_ref().is_str();
-        decoder.wrong_type(
-            node,
-            "a whole number",
-            is_text.then(|| "write it without quotes".to_owned()),
-        );
+        let is_quoted = node.get_ref().as_str().is_some_and(|text| text.parse::<i64>().is_ok());
+        let hint = is_quoted.then(|| "write it without quotes".to_owned());
+        decoder.wrong_type(node, "a whole number", hint);
         return None;
     };
-    let value = i64::from_str_radix(integer.as_str(), integer.radix())
-        .ok()
-        .and_then(|value| T::try_from(value).ok());
+    let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok().and_then(|value| T::try_from(value).ok());
     let value = value.filter(|value| (&least..=&most).contains(&value));
     if value.is_none() {
         let message = format!("expected a number from {least} to {most}, found {integer}");

@@ -16,7 +16,7 @@ macro_rules! choice {
                 match node.get_ref().as_str() {
                     $(Some($word) => Some(Self::$variant),)+
                     Some(text) => {
-                        let message = format!("`{text}` is none of {}", WORDS.join(", "));
+                        let message = format!("`{text}` is none of `{}`", WORDS.join("`, `"));
                         let hint = $crate::suggest::did_you_mean(text, WORDS.iter().copied());
                         decoder.report(node, $crate::Diagnostic::error("unknown-word", message).maybe_hint(hint));
                         None

@@ -10,13 +10,7 @@ use super::{Fault, Scalar, Text};
 pub(crate) struct Time(Duration);
 
 /// From the longest, so that a duration is shown in the largest unit that fits; in microseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
-    ("us", 1),
-];
+const UNITS: [(&str, u64); 5] = [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
 const LONGEST: u64 = 24 * 3_600_000_000;
 
@@ -39,37 +33,28 @@ impl Time {
 
 impl Scalar for Time {
     const CODE: &'static str = "invalid-duration";
-    const TEXT: Text = Text {
-        what: "a duration",
-        example: "10 s",
-        pattern: Some("^[0-9]+ ?(us|ms|s|m|h)$"),
-    };
+    const TEXT: Text = Text { what: "a duration", example: "10 s", pattern: Some("^[0-9]+ ?(us|ms|s|m|h)$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        let digits = text
-            .find(|letter: char| !letter.is_ascii_digit())
-            .unwrap_or(text.len());
+        let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let unit = unit.trim_start_matches(' ');
         let Ok(number) = number.parse::<u64>() else {
-            return Err(Fault::new(format!("`{text}` is no duration"))
-                .hint("a whole number and a unit: `\"10 s\"`"));
+            return Err(Fault::new(format!("`{text}` is no duration")).hint("a whole number and a unit: `\"10 s\"`"));
         };
         let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             let fault = match unit {
                 "" => Fault::new(format!("the duration `{text}` has no unit")),
                 _ => Fault::new(format!("`{unit}` is no unit of time")),
             };
-            return Err(fault.hint(format!("`us`, `ms`, `s`, `m` or `h`: `\"{number} s\"`")));
+            let same_letters = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+            let meant = same_letters.map_or("s", |(name, _)| name);
+            return Err(fault.hint(format!("`us`, `ms`, `s`, `m` or `h`: `\"{number} {meant}\"`")));
         };
         match number.checked_mul(*factor) {
             Some(0) => Err(Fault::new("a duration must be longer than zero")),
-            Some(microseconds) if microseconds <= LONGEST => {
-                Ok(Self(Duration::from_micros(microseconds)))
-            }
-            _ => Err(Fault::new(format!(
-                "the duration `{text}` is longer than a day"
-            ))),
+            Some(microseconds) if microseconds <= LONGEST => Ok(Self(Duration::from_micros(microseconds))),
+            _ => Err(Fault::new(format!("the duration `{text}` is longer than a day"))),
         }
     }
 }

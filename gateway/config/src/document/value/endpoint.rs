@@ -11,62 +11,45 @@ pub(crate) struct EndpointUrl(pub(crate) Endpoint);
 
 impl Scalar for EndpointUrl {
     const CODE: &'static str = "invalid-url";
-    const TEXT: Text = Text {
-        what: "a URL",
-        example: "http://127.0.0.1:9001",
-        pattern: Some("^http://[^/?#@]+$"),
-    };
+    const TEXT: Text = Text { what: "a URL", example: "http://127.0.0.1:9001", pattern: Some("^http://[^/?#@]+$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let Some(authority) = text.strip_prefix("http://") else {
             let fault = match text.split_once("://") {
-                Some(("https", rest)) => Fault::new("TLS to a service is not supported yet")
-                    .hint(format!("`\"http://{rest}\"`")),
-                Some((scheme, _)) => {
-                    Fault::new(format!("`{scheme}` is no scheme the gateway speaks"))
+                Some(("https", rest)) => {
+                    Fault::new("TLS to a service is not supported yet").hint(format!("write `\"http://{rest}\"`"))
                 }
-                None => {
-                    Fault::new(format!("`{text}` is no URL")).hint(format!("`\"http://{text}\"`"))
-                }
+                Some((scheme, _)) => Fault::new(format!("`{scheme}` is no scheme the gateway speaks")),
+                None => Fault::new(format!("`{text}` is no URL")).hint(format!("write `\"http://{text}\"`")),
             };
             return Err(fault);
         };
         if let Some(position) = authority.find(['/', '?', '#', '@']) {
             let (plain, _) = authority.split_at(position);
             let fault = Fault::new("only a host and a port may stand here, no user, path or query");
-            return Err(fault.hint(format!("`\"http://{plain}\"`")));
+            return Err(fault.hint(format!("write `\"http://{plain}\"`")));
         }
         let (host, port) = split_port(authority)?;
         // An IPv6 address stands in brackets here, and without them in the resolved endpoint.
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host);
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         if let Some(fault) = host_fault(host) {
             return Err(fault);
         }
-        Ok(Self(Endpoint {
-            host: bare.to_ascii_lowercase(),
-            port: port.unwrap_or(80),
-        }))
+        Ok(Self(Endpoint { host: bare.to_ascii_lowercase(), port: port.unwrap_or(80) }))
     }
 }
 
 /// The host and, if it was written, the port of an authority.
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
     let after_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    let colon = authority
-        .get(after_address..)
-        .and_then(|rest| rest.find(':'));
+    let colon = authority.get(after_address..).and_then(|rest| rest.find(':'));
     let Some(colon) = colon.map(|colon| after_address + colon) else {
         return Ok((authority, None));
     };
     let (host, port) = authority.split_at(colon);
     let port = port.trim_start_matches(':');
     match port.parse::<u16>() {
-        Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok((host, Some(number)))
-        }
+        Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(number))),
         _ => Err(Fault::new(format!("`{port}` is no port")).hint("a number from 1 to 65535")),
     }
 }
@@ -82,11 +65,7 @@ pub(crate) enum HttpGrant {
 
 impl Scalar for HttpGrant {
     const CODE: &'static str = "invalid-url";
-    const TEXT: Text = Text {
-        what: "an upstream or an origin",
-        example: "http://keys.internal:8080",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "an upstream or an origin", example: "http://keys.internal:8080", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if !text.contains("://") {

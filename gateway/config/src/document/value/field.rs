@@ -8,19 +8,13 @@ pub(crate) struct FieldName(pub(crate) String);
 
 impl Scalar for FieldName {
     const CODE: &'static str = "invalid-field";
-    const TEXT: Text = Text {
-        what: "a field name",
-        example: "x-tenant",
-        pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
-    };
+    const TEXT: Text =
+        Text { what: "a field name", example: "x-tenant", pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         match !text.is_empty() && text.bytes().all(is_token_byte) {
             true => Ok(Self(text.to_ascii_lowercase())),
-            false => Err(Fault::new(format!(
-                "`{}` is no field name",
-                text.escape_debug()
-            ))),
+            false => Err(Fault::new(format!("`{}` is no field name", text.escape_debug()))),
         }
     }
 }
@@ -31,24 +25,15 @@ pub(crate) struct FieldValue(pub(crate) String);
 
 impl Scalar for FieldValue {
     const CODE: &'static str = "invalid-field";
-    const TEXT: Text = Text {
-        what: "a string",
-        example: "acme",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "a string", example: "acme", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        if text
-            .chars()
-            .any(|letter| letter.is_control() && letter != '\t')
-        {
-            return Err(Fault::new(
-                "a field value cannot have control characters in it",
-            ));
+        if text.chars().any(|letter| letter.is_control() && letter != '\t') {
+            return Err(Fault::new("a field value cannot have control characters in it"));
         }
         if text.trim_matches([' ', '\t']) != text {
             return Err(Fault::new("a field value cannot begin or end with a space")
-                .hint(format!("`\"{}\"`", text.trim())));
+                .hint(format!("write `\"{}\"`", text.trim())));
         }
         Ok(Self(text.to_owned()))
     }

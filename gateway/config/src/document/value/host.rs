@@ -11,11 +11,8 @@ pub(crate) struct HostPattern(pub(crate) Host);
 
 impl Scalar for HostPattern {
     const CODE: &'static str = "invalid-host";
-    const TEXT: Text = Text {
-        what: "a host name",
-        example: "api.example.com",
-        pattern: Some("^(\\*\\.)?[^*/:]+$|^\\[.*\\]$"),
-    };
+    const TEXT: Text =
+        Text { what: "a host name", example: "api.example.com", pattern: Some("^(\\*\\.)?[^*/:]+$|^\\[.*\\]$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let (name, make): (&str, fn(String) -> Host) = match text.strip_prefix("*.") {
@@ -23,13 +20,10 @@ impl Scalar for HostPattern {
             None => (text, Host::Exact),
         };
         if text == "*" {
-            return Err(Fault::new("`*` is no host name")
-                .hint("leave `host` out: then the route serves any host"));
+            return Err(Fault::new("`*` is no host name").hint("leave `host` out: then the route serves any host"));
         }
         if name.contains('*') {
-            return Err(
-                Fault::new("a star stands only for the first labels").hint("`\"*.example.com\"`")
-            );
+            return Err(Fault::new("a star stands only for the first labels").hint("write `\"*.example.com\"`"));
         }
         match host_fault(name) {
             Some(fault) => Err(fault),
@@ -44,11 +38,8 @@ pub(crate) struct HostName(pub(crate) String);
 
 impl Scalar for HostName {
     const CODE: &'static str = "invalid-host";
-    const TEXT: Text = Text {
-        what: "`\"endpoint\"`, `\"preserve\"` or a host name",
-        example: "orders.internal",
-        pattern: None,
-    };
+    const TEXT: Text =
+        Text { what: "`\"endpoint\"`, `\"preserve\"` or a host name", example: "orders.internal", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         match host_fault(text) {
@@ -60,17 +51,12 @@ impl Scalar for HostName {
 
 /// What keeps a text from being a host name or an address (IPv6 in brackets).
 pub(super) fn host_fault(text: &str) -> Option<Fault> {
-    if let Some(address) = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let is_address = address.parse::<Ipv6Addr>().is_ok();
         return (!is_address).then(|| Fault::new(format!("`{address}` is no IPv6 address")));
     }
     if let Some((host, _)) = text.split_once(':') {
-        return Some(
-            Fault::new("a host is written without its port").hint(format!("`\"{host}\"`")),
-        );
+        return Some(Fault::new("a host is written without its port").hint(format!("write `\"{host}\"`")));
     }
     if !text.is_ascii() {
         let fault = Fault::new(format!("`{text}` has letters that DNS does not know"));

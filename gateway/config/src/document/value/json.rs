@@ -32,11 +32,7 @@ pub(crate) struct SecretReference {
 
 impl Default for JsonConfig {
     fn default() -> Self {
-        Self {
-            value: Value::Object(Map::new()),
-            places: BTreeMap::new(),
-            secrets: Vec::new(),
-        }
+        Self { value: Value::Object(Map::new()), places: BTreeMap::new(), secrets: Vec::new() }
     }
 }
 
@@ -53,14 +49,8 @@ impl Decode for JsonConfig {
         let mut config = Self::default();
         config.value = config.convert(node, "", decoder);
         if !config.value.is_object() {
-            let diagnostic = Diagnostic::error(
-                "invalid-config",
-                "a secret cannot be a plugin's whole configuration",
-            );
-            decoder.report(
-                node,
-                diagnostic.hint("give it a key: `config = { key = { secret = \"NAME\" } }`"),
-            );
+            let diagnostic = Diagnostic::error("invalid-config", "a secret cannot be a plugin's whole configuration");
+            decoder.report(node, diagnostic.hint("give it a key: `config = { key = { secret = \"NAME\" } }`"));
             return None;
         }
         Some(config)
@@ -69,8 +59,7 @@ impl Decode for JsonConfig {
 
 impl JsonConfig {
     fn convert(&mut self, node: &Node<'_>, pointer: &str, decoder: &mut Decoder<'_>) -> Value {
-        self.places
-            .insert(pointer.to_owned(), decoder.place(node.span()));
+        self.places.insert(pointer.to_owned(), decoder.place(node.span()));
         match node.get_ref() {
             DeValue::String(text) => Value::String(text.to_string()),
             DeValue::Boolean(value) => Value::Bool(*value),
@@ -80,25 +69,18 @@ impl JsonConfig {
                 self.number(number.ok().map(Value::from), node, decoder)
             }
             DeValue::Float(float) => {
-                let number = float
-                    .as_str()
-                    .parse()
-                    .ok()
-                    .and_then(serde_json::Number::from_f64);
+                let number = float.as_str().parse().ok().and_then(serde_json::Number::from_f64);
                 self.number(number.map(Value::Number), node, decoder)
             }
             DeValue::Array(items) => {
                 let items = items.iter().enumerate();
-                items
-                    .map(|(index, item)| self.convert(item, &format!("{pointer}/{index}"), decoder))
-                    .collect()
+                items.map(|(index, item)| self.convert(item, &format!("{pointer}/{index}"), decoder)).collect()
             }
             DeValue::Table(table) => match secret_name(table) {
                 Some(name) => {
                     let name = Spanned::decode(name, decoder);
                     let pointer = pointer.to_owned();
-                    self.secrets
-                        .extend(name.map(|name| SecretReference { pointer, name }));
+                    self.secrets.extend(name.map(|name| SecretReference { pointer, name }));
                     Value::Null
                 }
                 None => self.object(table, pointer, decoder),
@@ -108,12 +90,8 @@ impl JsonConfig {
 
     fn number(&self, number: Option<Value>, node: &Node<'_>, decoder: &mut Decoder<'_>) -> Value {
         number.unwrap_or_else(|| {
-            let diagnostic =
-                Diagnostic::error("invalid-number", "a plugin cannot be handed this number");
-            decoder.report(
-                node,
-                diagnostic.hint("JSON has neither `inf` nor `nan`; integers have 64 bits"),
-            );
+            let diagnostic = Diagnostic::error("invalid-number", "a plugin cannot be handed this number");
+            decoder.report(node, diagnostic.hint("JSON has neither `inf` nor `nan`; integers have 64 bits"));
             Value::Null
         })
     }

@@ -46,10 +46,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// A fault that speaks for itself.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-        }
+        Self { message: message.into(), hint: None }
     }
 
     /// With what to write instead.
@@ -85,10 +82,7 @@ impl<T: Scalar> Decode for T {
         match T::parse(text) {
             Ok(value) => Some(value),
             Err(fault) => {
-                decoder.report(
-                    node,
-                    Diagnostic::error(T::CODE, fault.message).maybe_hint(fault.hint),
-                );
+                decoder.report(node, Diagnostic::error(T::CODE, fault.message).maybe_hint(fault.hint));
                 None
             }
         }

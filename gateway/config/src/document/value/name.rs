@@ -15,16 +15,11 @@ const LONGEST: usize = 100;
 
 impl Scalar for Name {
     const CODE: &'static str = "invalid-name";
-    const TEXT: Text = Text {
-        what: "a name",
-        example: "orders",
-        pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"),
-    };
+    const TEXT: Text = Text { what: "a name", example: "orders", pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let is_name =
-            text.bytes().all(is_letter) && !text.starts_with(['-', '.']) && text.len() <= LONGEST;
+        let is_name = text.bytes().all(is_letter) && !text.starts_with(['-', '.']) && text.len() <= LONGEST;
         match is_name && !text.is_empty() {
             true => Ok(Self(text.into())),
             false => {
@@ -47,11 +42,7 @@ pub(crate) struct PlainText(pub(crate) String);
 
 impl Scalar for PlainText {
     const CODE: &'static str = "invalid-text";
-    const TEXT: Text = Text {
-        what: "a string",
-        example: "text",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "a string", example: "text", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         Ok(Self(text.to_owned()))
@@ -64,19 +55,11 @@ pub(crate) struct RelativeFile(pub(crate) PathBuf);
 
 impl Scalar for RelativeFile {
     const CODE: &'static str = "invalid-file";
-    const TEXT: Text = Text {
-        what: "a file in the plugin folder",
-        example: "vendor/waf.wasm",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "a file in the plugin folder", example: "vendor/waf.wasm", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let path = Path::new(text);
-        match path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-            && !text.is_empty()
-        {
+        match path.components().all(|part| matches!(part, Component::Normal(_))) && !text.is_empty() {
             true => Ok(Self(path.to_owned())),
             false => {
                 let fault = Fault::new(format!("`{text}` is not inside the plugin folder"));
@@ -101,9 +84,7 @@ impl Scalar for Sha256 {
     fn parse(text: &str) -> Result<Self, Fault> {
         match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             true => Ok(Self(text.to_ascii_lowercase())),
-            false => {
-                Err(Fault::new("a SHA-256 has 64 hex digits").hint("`sha256sum FILE` prints it"))
-            }
+            false => Err(Fault::new("a SHA-256 has 64 hex digits").hint("`sha256sum FILE` prints it")),
         }
     }
 }

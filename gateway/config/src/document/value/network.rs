@@ -11,16 +11,11 @@ pub(crate) struct NetworkText(pub(crate) Network);
 
 impl Scalar for NetworkText {
     const CODE: &'static str = "invalid-network";
-    const TEXT: Text = Text {
-        what: "a network",
-        example: "10.0.0.0/8",
-        pattern: None,
-    };
+    const TEXT: Text = Text { what: "a network", example: "10.0.0.0/8", pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let fault = || {
-            Fault::new(format!("`{text}` is no network"))
-                .hint("`\"10.0.0.0/8\"`, `\"fd00::/8\"` or one address")
+            Fault::new(format!("`{text}` is no network")).hint("write `\"10.0.0.0/8\"`, `\"fd00::/8\"` or one address")
         };
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -29,21 +24,15 @@ impl Scalar for NetworkText {
         let address: IpAddr = address.parse().map_err(|_| fault())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            Some(prefix) => prefix
-                .parse::<u8>()
-                .ok()
-                .filter(|prefix| *prefix <= most)
-                .ok_or_else(fault)?,
+            Some(prefix) => prefix.parse::<u8>().ok().filter(|prefix| *prefix <= most).ok_or_else(fault)?,
             None => most,
         };
         let first = first_address(address, prefix);
         match first == address {
             true => Ok(Self(Network { address, prefix })),
             false => {
-                let fault = Fault::new(format!(
-                    "`{address}` is not the first address of its network"
-                ));
-                Err(fault.hint(format!("`\"{first}/{prefix}\"`")))
+                let fault = Fault::new(format!("`{address}` is not the first address of its network"));
+                Err(fault.hint(format!("write `\"{first}/{prefix}\"`")))
             }
         }
     }

@@ -13,19 +13,11 @@ pub(crate) struct ExactPath(pub(crate) PathPattern);
 
 impl Scalar for ExactPath {
     const CODE: &'static str = "invalid-path";
-    const TEXT: Text = Text {
-        what: "a path",
-        example: "/orders/{id}",
-        pattern: Some("^/[^?#]*$"),
-    };
+    const TEXT: Text = Text { what: "a path", example: "/orders/{id}", pattern: Some("^/[^?#]*$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let segments = parse_segments(text)?;
-        Ok(Self(PathPattern {
-            text: text.to_owned(),
-            segments,
-            prefix: false,
-        }))
+        Ok(Self(PathPattern { text: text.to_owned(), segments, prefix: false }))
     }
 }
 
@@ -35,11 +27,7 @@ pub(crate) struct PrefixPath(pub(crate) PathPattern);
 
 impl Scalar for PrefixPath {
     const CODE: &'static str = "invalid-path";
-    const TEXT: Text = Text {
-        what: "a path",
-        example: "/orders",
-        pattern: Some("^/[^?#]*$"),
-    };
+    const TEXT: Text = Text { what: "a path", example: "/orders", pattern: Some("^/[^?#]*$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let mut segments = parse_segments(text)?;
@@ -49,23 +37,15 @@ impl Scalar for PrefixPath {
                 return Err(fault.hint("leave the last segment out, or use `path`"));
             }
             // `/` is a prefix of everything.
-            Some(Segment::Literal(last)) if last.is_empty() && segments.len() == 1 => {
-                segments.clear()
-            }
+            Some(Segment::Literal(last)) if last.is_empty() && segments.len() == 1 => segments.clear(),
             Some(Segment::Literal(last)) if last.is_empty() => {
                 let short = text.trim_end_matches('/');
                 let fault = Fault::new("a prefix ends without a slash");
-                return Err(fault.hint(format!(
-                    "`\"{short}\"` matches `{short}` and all that follows `{short}/`"
-                )));
+                return Err(fault.hint(format!("`\"{short}\"` matches `{short}` and all that follows `{short}/`")));
             }
             _ => {}
         }
-        Ok(Self(PathPattern {
-            text: text.to_owned(),
-            segments,
-            prefix: true,
-        }))
+        Ok(Self(PathPattern { text: text.to_owned(), segments, prefix: true }))
     }
 }
 
@@ -75,11 +55,7 @@ pub(crate) struct PlainPath(pub(crate) String);
 
 impl Scalar for PlainPath {
     const CODE: &'static str = "invalid-path";
-    const TEXT: Text = Text {
-        what: "a path",
-        example: "/v1",
-        pattern: Some("^/[^?#{}]*[^/]$"),
-    };
+    const TEXT: Text = Text { what: "a path", example: "/v1", pattern: Some("^/[^?#{}]*[^/]$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if text.len() > 1 && text.ends_with('/') || text == "/" {
@@ -88,8 +64,7 @@ impl Scalar for PlainPath {
         let mut normal = String::new();
         for segment in parse_segments(text)? {
             let Segment::Literal(literal) = segment else {
-                return Err(Fault::new("`strip` and `add` take no parameters")
-                    .hint("use `rewrite = { path = … }`"));
+                return Err(Fault::new("`strip` and `add` take no parameters").hint("use `rewrite = { path = … }`"));
             };
             normal.push('/');
             normal.push_str(&literal);
@@ -101,14 +76,14 @@ impl Scalar for PlainPath {
 /// The segments of a pattern, its literals in normal form.
 fn parse_segments(text: &str) -> Result<Vec<Segment>, Fault> {
     let Some(rest) = text.strip_prefix('/') else {
-        return Err(Fault::new("a path begins with a slash").hint(format!("`\"/{text}\"`")));
+        return Err(Fault::new("a path begins with a slash").hint(format!("write `\"/{text}\"`")));
     };
     if let Some(mark) = text.find(['?', '#']) {
         let (path, _) = text.split_at(mark);
         let fault = Fault::new("a path has neither query nor fragment");
-        return Err(fault.hint(format!(
-            "`\"{path}\"`; query parameters are matched by `query = {{ name = \"value\" }}`"
-        )));
+        return Err(
+            fault.hint(format!("`\"{path}\"`; query parameters are matched by `query = {{ name = \"value\" }}`"))
+        );
     }
     let mut captured = BTreeSet::new();
     let mut segments = Vec::new();
@@ -126,16 +101,11 @@ fn parse_segments(text: &str) -> Result<Vec<Segment>, Fault> {
                 return Err(fault.hint("requests are matched once their dots are resolved"));
             }
             Segment::Rest(name) if !is_last => {
-                let fault = Fault::new(format!(
-                    "`{{*{name}}}` takes all that is left, so it stands at the end"
-                ));
+                let fault = Fault::new(format!("`{{*{name}}}` takes all that is left, so it stands at the end"));
                 return Err(fault.hint(format!("`{{{name}}}` is one segment")));
             }
-            Segment::Parameter(name) | Segment::Rest(name)
-                if !captured.insert(Arc::clone(name)) =>
-            {
-                return Err(Fault::new(format!("`{{{name}}}` is captured twice"))
-                    .hint("give each its own name"));
+            Segment::Parameter(name) | Segment::Rest(name) if !captured.insert(Arc::clone(name)) => {
+                return Err(Fault::new(format!("`{{{name}}}` is captured twice")).hint("give each its own name"));
             }
             _ => segments.push(segment),
         }
@@ -144,15 +114,10 @@ fn parse_segments(text: &str) -> Result<Vec<Segment>, Fault> {
 }
 
 fn parse_segment(part: &str) -> Result<Segment, Fault> {
-    let Some(inside) = part
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-    else {
+    let Some(inside) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
         if part.contains(['{', '}']) {
             let fault = Fault::new(format!("`{part}` is neither text nor a parameter"));
-            return Err(fault.hint(
-                "a parameter is a whole segment: `/{id}/`; write `%7B` and `%7D` for braces",
-            ));
+            return Err(fault.hint("a parameter is a whole segment: `/{id}/`; write `%7B` and `%7D` for braces"));
         }
         return normal_form(part).map(Segment::Literal);
     };
@@ -164,14 +129,12 @@ fn parse_segment(part: &str) -> Result<Segment, Fault> {
 
 /// What may stand between braces.
 pub(super) fn parameter_name(name: &str) -> Result<Arc<str>, Fault> {
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match is_name {
         true => Ok(name.into()),
-        false => Err(Fault::new(format!("`{name}` is no name of a parameter"))
-            .hint("letters, digits and `_`: `{order_id}`")),
+        false => {
+            Err(Fault::new(format!("`{name}` is no name of a parameter")).hint("letters, digits and `_`: `{order_id}`"))
+        }
     }
 }
 
@@ -183,8 +146,7 @@ pub(super) fn normal_form(text: &str) -> Result<String, Fault> {
     while let Some(byte) = bytes.next() {
         match byte {
             b'%' => {
-                let digits =
-                    [bytes.next(), bytes.next()].map(|byte| hex_digit(byte.unwrap_or(b'%')));
+                let digits = [bytes.next(), bytes.next()].map(|byte| hex_digit(byte.unwrap_or(b'%')));
                 let [Some(high), Some(low)] = digits else {
                     let fault = Fault::new("`%` is not followed by two hex digits");
                     return Err(fault.hint("a percent sign itself is written `%25`"));
@@ -202,9 +164,7 @@ pub(super) fn normal_form(text: &str) -> Result<String, Fault> {
             byte if byte.is_ascii_control() => {
                 return Err(Fault::new("a path has no control characters"));
             }
-            byte if is_unreserved(byte) || b"!$&'()*+,;=:@".contains(&byte) => {
-                normal.push(char::from(byte))
-            }
+            byte if is_unreserved(byte) || b"!$&'()*+,;=:@".contains(&byte) => normal.push(char::from(byte)),
             byte => push_escaped(&mut normal, byte),
         }
     }
@@ -217,9 +177,7 @@ fn push_escaped(text: &mut String, byte: u8) {
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// RFC 3986 2.3.
