@@ -1,5 +1,7 @@
 //! The generated references are fresh. `BLESS=1 cargo test -p gateway-config --test reference` rewrites them.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::path::Path;
 
 use gateway_config::reference::{page, schema};

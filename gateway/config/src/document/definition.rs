@@ -85,8 +85,8 @@ pub(crate) enum Shape {
 pub(crate) struct Text {
     /// With its article, for "expected …": "a duration".
     pub(crate) what: &'static str,
-    /// One that is valid.
-    pub(crate) example: &'static str,
+    /// One that is valid, where the form is not obvious.
+    pub(crate) example: Option<&'static str>,
     /// An ECMA 262 pattern for editors; it may accept more than the decoder does.
     pub(crate) pattern: Option<&'static str>,
 }

@@ -35,7 +35,11 @@ fn report_syntax(source: &Source, errors: &[Error], reports: &mut Reports) {
         // That a bracket is missing is noticed at the end only, but explains what is odd before.
         let unclosed = stretch.iter().map(|(_, error)| *error).find(|error| error.message().starts_with("unclosed"));
         let (message, hint) = explain(unclosed.unwrap_or(error), source);
-        reports.add(Diagnostic::error(SYNTAX, message).at(first).maybe_hint(hint));
+        let diagnostic = Diagnostic::error(SYNTAX, message).at(first).maybe_hint(hint);
+        reports.add(match first_writing(error, source) {
+            Some(place) => diagnostic.label(&place, "first written here"),
+            None => diagnostic,
+        });
         reports.lose_lines(&first.file, first.line..=last_lost_line(source, last.line));
     }
 }
@@ -57,6 +61,25 @@ fn explain(error: &Error, source: &Source) -> (String, Option<String>) {
         _ if expected == "nothing" => (what.to_owned(), None),
         _ => (what.to_owned(), Some(format!("expected {expected}"))),
     }
+}
+
+/// Where a key that is written twice was written first. The parser knows, but does not tell: it is the nearest line above
+/// that begins in the same way.
+fn first_writing(error: &Error, source: &Source) -> Option<Place> {
+    let span = error.span().filter(|_| error.message() == "duplicate key")?;
+    let above = source.text().get(..span.start)?;
+    let start = above.rfind('\n').map_or(0, |newline| newline + 1);
+    let written = source.text().get(start..span.end)?.trim();
+    let after = |line: &str| line.trim_start().strip_prefix(written).map(|rest| rest.trim_start().chars().next());
+    let is_same = |line: &str| matches!(after(line), Some(Some('=' | ']')));
+    let mut next = 0;
+    let lines = above.get(..start)?.split_inclusive('\n').map(|line| {
+        next += line.len();
+        (next - line.len(), line)
+    });
+    let (first, line) = lines.filter(|(_, line)| is_same(line)).last()?;
+    let indent = line.len() - line.trim_start().len();
+    Some(source.place(first + indent..first + indent + written.len()))
 }
 
 /// Where the header of a table is broken, its keys seem to be another table's, up to the next header.

@@ -44,7 +44,10 @@ fn absence(key: &Key) -> String {
 
 fn kind(shape: &Shape) -> String {
     match shape {
-        Shape::Text(text) => format!("{}, like `\"{}\"`", text.what, cell(text.example)),
+        Shape::Text(text) => match text.example {
+            Some(example) => format!("{}, like `\"{}\"`", text.what, cell(example)),
+            None => text.what.to_owned(),
+        },
         Shape::Choice(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
             words.join(", ")

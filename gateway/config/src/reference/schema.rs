@@ -25,39 +25,49 @@ fn object(section: &Section) -> Value {
     let is_required = |key: &&Key| matches!(key.presence, Presence::Required);
     let required: Vec<&str> = section.keys.iter().filter(is_required).map(|key| key.name).collect();
     let properties = section.keys.iter().map(|key| (key.name.to_owned(), property(key)));
-    let mut object = json!({
+    let rules: Vec<Value> = section.rules.iter().map(rule).collect();
+    let object = json!({
         "description": section.doc,
         "type": "object",
         "properties": properties.collect::<Map<_, _>>(),
+        "required": required,
         "additionalProperties": false,
     });
-    if !required.is_empty() {
-        object["required"] = json!(required);
+    match rules.is_empty() {
+        true => object,
+        // `allOf` of nothing is not a valid schema.
+        false => with(object, "allOf", Value::Array(rules)),
     }
-    let rules: Vec<Value> = section.rules.iter().map(rule).collect();
-    if !rules.is_empty() {
-        object["allOf"] = Value::Array(rules);
-    }
-    object
 }
 
 fn property(key: &Key) -> Value {
-    let mut property = value(&key.shape);
-    property["description"] = json!(key.doc);
-    if let Presence::Default(default) = &key.presence {
-        property["default"] = default.clone();
+    let property = with(value(&key.shape), "description", json!(key.doc));
+    match &key.presence {
+        Presence::Default(default) => with(property, "default", default.clone()),
+        Presence::Required | Presence::Optional => property,
     }
-    property
+}
+
+/// The schema with one more keyword.
+fn with(mut schema: Value, keyword: &str, value: Value) -> Value {
+    if let Value::Object(object) = &mut schema {
+        object.insert(keyword.to_owned(), value);
+    }
+    schema
 }
 
 fn value(shape: &Shape) -> Value {
     match shape {
         Shape::Text(text) => {
-            let mut schema = json!({ "type": "string", "examples": [text.example] });
-            if let Some(pattern) = text.pattern {
-                schema["pattern"] = json!(pattern);
+            let schema = json!({ "type": "string" });
+            let schema = match text.example {
+                Some(example) => with(schema, "examples", json!([example])),
+                None => schema,
+            };
+            match text.pattern {
+                Some(pattern) => with(schema, "pattern", json!(pattern)),
+                None => schema,
             }
-            schema
         }
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),

@@ -38,7 +38,7 @@ impl<'d> Secrets<'d> {
         let secret = match self.names.secrets.get(key) {
             // A broken section has been reported; so is what the source itself lacks, where it was written.
             Some(definition) => definition.value.and_then(|source| self.read(key, source, reports)),
-            None => self.from_variable(name, reports),
+            None => self.undefined(name, reports),
         };
         self.found.insert(Arc::clone(key), secret.clone());
         secret
@@ -70,7 +70,7 @@ impl<'d> Secrets<'d> {
     }
 
     /// A secret without a section.
-    fn from_variable(&self, name: &Spanned<Name>, reports: &mut Reports) -> Option<Secret> {
+    fn undefined(&self, name: &Spanned<Name>, reports: &mut Reports) -> Option<Secret> {
         let define = || format!("set the environment variable `{0}`, or write `[secret.{0}]`", name.value);
         let hint = did_you_mean(&name.value.0, self.names.secrets.names()).unwrap_or_else(define);
         self.variable(&name.value.0, name, Some(hint), reports)

@@ -11,7 +11,7 @@ pub(crate) struct ListenAddress(pub(crate) SocketAddr);
 
 impl Scalar for ListenAddress {
     const CODE: &'static str = "invalid-address";
-    const TEXT: Text = Text { what: "an address with a port", example: "127.0.0.1:8080", pattern: None };
+    const TEXT: Text = Text { what: "an address with a port", example: Some("127.0.0.1:8080"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let fault = || Fault::new(format!("`{text}` is no address with a port"));
@@ -32,7 +32,8 @@ pub(crate) struct AdminAddress(pub(crate) Admin);
 
 impl Scalar for AdminAddress {
     const CODE: &'static str = "invalid-address";
-    const TEXT: Text = Text { what: "a loopback address or `unix:/path`", example: "127.0.0.1:9901", pattern: None };
+    const TEXT: Text =
+        Text { what: "a loopback address or `unix:/path`", example: Some("127.0.0.1:9901"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(path) = text.strip_prefix("unix:") {

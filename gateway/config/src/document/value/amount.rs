@@ -49,7 +49,8 @@ impl<const LEAST: u64, const MOST: u64> Size<LEAST, MOST> {
 
 impl<const LEAST: u64, const MOST: u64> Scalar for Size<LEAST, MOST> {
     const CODE: &'static str = "invalid-size";
-    const TEXT: Text = Text { what: "a size", example: "64 KiB", pattern: Some("^[0-9]+ ?(B|kB|KiB|MB|MiB|GB|GiB)$") };
+    const TEXT: Text =
+        Text { what: "a size", example: Some("64 KiB"), pattern: Some("^[0-9]+ ?(B|kB|KiB|MB|MiB|GB|GiB)$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());

@@ -33,7 +33,7 @@ impl Time {
 
 impl Scalar for Time {
     const CODE: &'static str = "invalid-duration";
-    const TEXT: Text = Text { what: "a duration", example: "10 s", pattern: Some("^[0-9]+ ?(us|ms|s|m|h)$") };
+    const TEXT: Text = Text { what: "a duration", example: Some("10 s"), pattern: Some("^[0-9]+ ?(us|ms|s|m|h)$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());

@@ -11,7 +11,8 @@ pub(crate) struct EndpointUrl(pub(crate) Endpoint);
 
 impl Scalar for EndpointUrl {
     const CODE: &'static str = "invalid-url";
-    const TEXT: Text = Text { what: "a URL", example: "http://127.0.0.1:9001", pattern: Some("^http://[^/?#@]+$") };
+    const TEXT: Text =
+        Text { what: "a URL", example: Some("http://127.0.0.1:9001"), pattern: Some("^http://[^/?#@]+$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let Some(authority) = text.strip_prefix("http://") else {
@@ -65,7 +66,8 @@ pub(crate) enum HttpGrant {
 
 impl Scalar for HttpGrant {
     const CODE: &'static str = "invalid-url";
-    const TEXT: Text = Text { what: "an upstream or an origin", example: "http://keys.internal:8080", pattern: None };
+    const TEXT: Text =
+        Text { what: "an upstream or an origin", example: Some("http://keys.internal:8080"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if !text.contains("://") {

@@ -9,7 +9,7 @@ pub(crate) struct FieldName(pub(crate) String);
 impl Scalar for FieldName {
     const CODE: &'static str = "invalid-field";
     const TEXT: Text =
-        Text { what: "a field name", example: "x-tenant", pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") };
+        Text { what: "a field name", example: Some("x-tenant"), pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         match !text.is_empty() && text.bytes().all(is_token_byte) {
@@ -25,7 +25,7 @@ pub(crate) struct FieldValue(pub(crate) String);
 
 impl Scalar for FieldValue {
     const CODE: &'static str = "invalid-field";
-    const TEXT: Text = Text { what: "a string", example: "acme", pattern: None };
+    const TEXT: Text = Text { what: "a string", example: None, pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if text.chars().any(|letter| letter.is_control() && letter != '\t') {

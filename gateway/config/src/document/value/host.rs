@@ -12,7 +12,7 @@ pub(crate) struct HostPattern(pub(crate) Host);
 impl Scalar for HostPattern {
     const CODE: &'static str = "invalid-host";
     const TEXT: Text =
-        Text { what: "a host name", example: "api.example.com", pattern: Some("^(\\*\\.)?[^*/:]+$|^\\[.*\\]$") };
+        Text { what: "a host name", example: Some("api.example.com"), pattern: Some("^(\\*\\.)?[^*/:]+$|^\\[.*\\]$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let (name, make): (&str, fn(String) -> Host) = match text.strip_prefix("*.") {
@@ -39,7 +39,7 @@ pub(crate) struct HostName(pub(crate) String);
 impl Scalar for HostName {
     const CODE: &'static str = "invalid-host";
     const TEXT: Text =
-        Text { what: "`\"endpoint\"`, `\"preserve\"` or a host name", example: "orders.internal", pattern: None };
+        Text { what: "`\"endpoint\"`, `\"preserve\"` or a host name", example: Some("orders.internal"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         match host_fault(text) {

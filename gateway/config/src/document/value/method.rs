@@ -11,7 +11,7 @@ const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
 
 impl Scalar for MethodName {
     const CODE: &'static str = "invalid-method";
-    const TEXT: Text = Text { what: "a method", example: "GET", pattern: Some("^[!#$%&'*+.^_`|~0-9A-Z-]+$") };
+    const TEXT: Text = Text { what: "a method", example: Some("GET"), pattern: Some("^[!#$%&'*+.^_`|~0-9A-Z-]+$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if text.is_empty() || !text.bytes().all(is_token_byte) {

@@ -28,6 +28,9 @@ pub(crate) use network::NetworkText;
 pub(crate) use path::{ExactPath, PlainPath, PrefixPath};
 pub(crate) use template::{LocationTemplate, PathTemplate};
 
+#[cfg(test)]
+mod tests;
+
 use toml::de::DeValue;
 
 use super::decode::{Decode, Decoder, Node};
@@ -75,7 +78,8 @@ impl<T: Scalar> Decode for T {
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Some(text) = node.get_ref().as_str() else {
             let is_number = matches!(node.get_ref(), DeValue::Integer(_) | DeValue::Float(_));
-            let hint = is_number.then(|| format!("for example `\"{}\"`", T::TEXT.example));
+            let example = T::TEXT.example.filter(|_| is_number);
+            let hint = example.map(|example| format!("for example `\"{example}\"`"));
             decoder.wrong_type(node, T::TEXT.what, hint);
             return None;
         };

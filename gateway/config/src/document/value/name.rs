@@ -15,7 +15,8 @@ const LONGEST: usize = 100;
 
 impl Scalar for Name {
     const CODE: &'static str = "invalid-name";
-    const TEXT: Text = Text { what: "a name", example: "orders", pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$") };
+    const TEXT: Text =
+        Text { what: "a name", example: Some("orders"), pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -42,7 +43,7 @@ pub(crate) struct PlainText(pub(crate) String);
 
 impl Scalar for PlainText {
     const CODE: &'static str = "invalid-text";
-    const TEXT: Text = Text { what: "a string", example: "text", pattern: None };
+    const TEXT: Text = Text { what: "a string", example: None, pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         Ok(Self(text.to_owned()))
@@ -55,7 +56,7 @@ pub(crate) struct RelativeFile(pub(crate) PathBuf);
 
 impl Scalar for RelativeFile {
     const CODE: &'static str = "invalid-file";
-    const TEXT: Text = Text { what: "a file in the plugin folder", example: "vendor/waf.wasm", pattern: None };
+    const TEXT: Text = Text { what: "a file in the plugin folder", example: Some("vendor/waf.wasm"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let path = Path::new(text);
@@ -77,7 +78,7 @@ impl Scalar for Sha256 {
     const CODE: &'static str = "invalid-hash";
     const TEXT: Text = Text {
         what: "a SHA-256 in hex",
-        example: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        example: Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         pattern: Some("^[0-9A-Fa-f]{64}$"),
     };
 

@@ -11,7 +11,7 @@ pub(crate) struct NetworkText(pub(crate) Network);
 
 impl Scalar for NetworkText {
     const CODE: &'static str = "invalid-network";
-    const TEXT: Text = Text { what: "a network", example: "10.0.0.0/8", pattern: None };
+    const TEXT: Text = Text { what: "a network", example: Some("10.0.0.0/8"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let fault = || {

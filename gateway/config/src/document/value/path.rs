@@ -13,7 +13,7 @@ pub(crate) struct ExactPath(pub(crate) PathPattern);
 
 impl Scalar for ExactPath {
     const CODE: &'static str = "invalid-path";
-    const TEXT: Text = Text { what: "a path", example: "/orders/{id}", pattern: Some("^/[^?#]*$") };
+    const TEXT: Text = Text { what: "a path", example: Some("/orders/{id}"), pattern: Some("^/[^?#]*$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let segments = parse_segments(text)?;
@@ -27,7 +27,7 @@ pub(crate) struct PrefixPath(pub(crate) PathPattern);
 
 impl Scalar for PrefixPath {
     const CODE: &'static str = "invalid-path";
-    const TEXT: Text = Text { what: "a path", example: "/orders", pattern: Some("^/[^?#]*$") };
+    const TEXT: Text = Text { what: "a path", example: Some("/orders"), pattern: Some("^/[^?#]*$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let mut segments = parse_segments(text)?;
@@ -55,7 +55,7 @@ pub(crate) struct PlainPath(pub(crate) String);
 
 impl Scalar for PlainPath {
     const CODE: &'static str = "invalid-path";
-    const TEXT: Text = Text { what: "a path", example: "/v1", pattern: Some("^/[^?#{}]*[^/]$") };
+    const TEXT: Text = Text { what: "a path", example: Some("/v1"), pattern: Some("^/[^?#{}]*[^/]$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if text.len() > 1 && text.ends_with('/') || text == "/" {

@@ -10,7 +10,7 @@ pub(crate) struct PathTemplate(pub(crate) Template);
 
 impl Scalar for PathTemplate {
     const CODE: &'static str = "invalid-template";
-    const TEXT: Text = Text { what: "a path", example: "/v1/orders/{id}", pattern: Some("^/[^?#]*$") };
+    const TEXT: Text = Text { what: "a path", example: Some("/v1/orders/{id}"), pattern: Some("^/[^?#]*$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if !text.starts_with('/') {
@@ -38,7 +38,7 @@ impl Scalar for LocationTemplate {
     const CODE: &'static str = "invalid-template";
     const TEXT: Text = Text {
         what: "a URL or a path",
-        example: "https://www.example.com/orders/{id}",
+        example: Some("https://www.example.com/orders/{id}"),
         pattern: Some("^(/|https?://)"),
     };
 
