@@ -17,6 +17,17 @@ fn the_page_is_fresh() {
     assert_fresh("configuration.md", &page());
 }
 
+/// The schema is laxer than the decoder, never stricter.
+#[test]
+fn the_schema_accepts_what_the_decoder_accepts() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let everything: serde_json::Value = toml::from_str(include_str!("ui/everything.toml")).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&everything).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let unknown: serde_json::Value = toml::from_str(include_str!("ui/unknown-key.toml")).unwrap();
+    assert!(!validator.is_valid(&unknown));
+}
+
 fn assert_fresh(name: &str, generated: &str) {
     let file = Path::new("../docs/reference").join(name);
     if std::env::vars().any(|(name, value)| name == "BLESS" && value == "1") {
