@@ -1,5 +1,5 @@
 //! What a plugin costs a request. Run with `cargo bench -p gateway-plugin-host`.
-#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, dead_code, reason = "a benchmark, with the tests' kit")]
+#![expect(clippy::unwrap_used, clippy::panic, dead_code, reason = "a benchmark, with the tests' kit")]
 
 #[path = "../tests/it/guest.rs"]
 mod guest;

@@ -35,7 +35,11 @@ impl Cache {
         let mut environment = Environment(Sha256::new());
         env!("CARGO_PKG_VERSION").hash(&mut environment);
         engine.precompile_compatibility_hash().hash(&mut environment);
-        Ok(Self { directory: directory.to_owned(), environment: environment.0.finalize().into(), written: AtomicU64::new(0) })
+        Ok(Self {
+            directory: directory.to_owned(),
+            environment: environment.0.finalize().into(),
+            written: AtomicU64::new(0),
+        })
     }
 
     /// The compiled form of this source, where a sound one is there.
@@ -49,7 +53,10 @@ impl Cache {
         if hash(&fs::read(&path).ok()?) != expected {
             return None;
         }
-        #[expect(unsafe_code, reason = "the file is ours, in a directory that only we can write, and has the hash that we wrote beside it")]
+        #[expect(
+            unsafe_code,
+            reason = "the file is ours, in a directory that only we can write, and has the hash that we wrote beside it"
+        )]
         // SAFETY: see the reason; wasmtime checks the version and the settings itself.
         unsafe { Component::deserialize_file(engine, &path) }.ok()
     }

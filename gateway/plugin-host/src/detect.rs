@@ -86,7 +86,8 @@ impl Surface {
         if let Some(name) = self.exports.iter().chain(&self.imports).find(wrong) {
             return Err(LoadError::Version(name.clone()));
         }
-        let phases: Phases = Phase::ALL.into_iter().filter(|phase| self.gateway_export(phase.name()).is_some()).collect();
+        let phases: Phases =
+            Phase::ALL.into_iter().filter(|phase| self.gateway_export(phase.name()).is_some()).collect();
         if phases == Phases::default() { Err(LoadError::NoPhase(self.exports.clone())) } else { Ok(phases) }
     }
 

@@ -139,7 +139,10 @@ impl Origin {
         let bad = || format!("`{}` is not a host and a port", authority.escape_debug());
         let authority: Authority = authority.parse().map_err(|_| bad())?;
         let digits = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest).split_once(':');
-        if authority.as_str().contains('@') || authority.host().is_empty() || (digits.is_some() && authority.port_u16().is_none()) {
+        if authority.as_str().contains('@')
+            || authority.host().is_empty()
+            || (digits.is_some() && authority.port_u16().is_none())
+        {
             return Err(bad());
         }
         let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
@@ -168,7 +171,10 @@ impl State {
             let capability = capability.name();
             tracing::warn!(target: "gateway::plugin", plugin, capability, "the plugin used {what}, which it did not ask for or which is not granted");
         }
-        Error::Denied(format!("{what} is not granted: `{}` must be asked for in the manifest and granted in the configuration", capability.name()))
+        Error::Denied(format!(
+            "{what} is not granted: `{}` must be asked for in the manifest and granted in the configuration",
+            capability.name()
+        ))
     }
 }
 
@@ -188,7 +194,18 @@ mod tests {
             let (parsed, after) = Origin::parse(url).unwrap();
             assert_eq!((parsed.to_string().as_str(), after), (origin, rest), "{url}");
         }
-        for url in ["https://h/", "h", "/x", "http://", "http://u@h/", "http://h:x/", "http://h:/", "http://h:99999/", "http://a b/", "file:///etc/passwd"] {
+        for url in [
+            "https://h/",
+            "h",
+            "/x",
+            "http://",
+            "http://u@h/",
+            "http://h:x/",
+            "http://h:/",
+            "http://h:99999/",
+            "http://a b/",
+            "file:///etc/passwd",
+        ] {
             assert!(Origin::parse(url).is_err(), "{url}");
         }
     }

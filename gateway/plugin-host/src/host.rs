@@ -86,7 +86,8 @@ impl Host {
         let engine = engine::new(options.instances).map_err(unusable)?;
         let mut linker = Linker::new(&engine);
         Imports::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(unusable)?;
-        let open = |directory: PathBuf| Cache::open(&directory, &engine).map_err(|error| HostError::Cache(directory, error));
+        let open =
+            |directory: PathBuf| Cache::open(&directory, &engine).map_err(|error| HostError::Cache(directory, error));
         let cache = options.cache.map(open).transpose()?;
         let shared = Arc::new(Shared {
             stopped: AtomicBool::new(false),
@@ -111,7 +112,11 @@ impl Host {
     ///
     /// # Errors
     /// What is asked for and not granted; why it does not start; what it says against its configuration.
-    pub async fn plugin(self: &Arc<Self>, loaded: Arc<Loaded>, mut settings: PluginSettings) -> Result<Arc<WasmPlugin>, LoadError> {
+    pub async fn plugin(
+        self: &Arc<Self>,
+        loaded: Arc<Loaded>,
+        mut settings: PluginSettings,
+    ) -> Result<Arc<WasmPlugin>, LoadError> {
         settings.grants = settings.grants.for_asked(loaded.asked())?;
         if settings.limits.memory > MEMORY_CEILING {
             return Err(LoadError::Memory(settings.limits.memory));

@@ -72,7 +72,10 @@ impl Instance {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let Some(function) = export(&self.exports) else {
-            return (exchange, Err(Failure::Stopped(FaultKind::Trap, "the plugin does not export this phase".to_owned())));
+            return (
+                exchange,
+                Err(Failure::Stopped(FaultKind::Trap, "the plugin does not export this phase".to_owned())),
+            );
         };
         let limits = &self.store.data().settings.limits;
         // The clock is asked only where a limit of the plugin's own says so.

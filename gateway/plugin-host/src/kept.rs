@@ -1,8 +1,8 @@
 //! What belongs to a plugin's name, not to one version of it: it outlives instances, configurations and reloads.
 
 use crate::capabilities::{kv, log, metrics};
-use gateway_core::instruments::{Counter, Instruments};
 use gateway_core::clock;
+use gateway_core::instruments::{Counter, Instruments};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 

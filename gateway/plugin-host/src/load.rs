@@ -143,7 +143,7 @@ impl Host {
             size: source.len(),
             compile_time,
             cached,
-            indices: Indices::find(&component, &surface),
+            indices: Indices::find(&component, &surface, phases)?,
             linked,
         }))
     }
@@ -152,7 +152,8 @@ impl Host {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.read(&self.engine, source)) {
             return Ok((component, true));
         }
-        let component = Component::from_binary(&self.engine, source).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let component =
+            Component::from_binary(&self.engine, source).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.write(source, &component)) {
             tracing::warn!(plugin = name, "the compiled plugin could not be kept: {error}");
         }

@@ -44,9 +44,8 @@ impl Manifest {
     /// In words: it is not JSON, has another shape, asks for something that does not exist, or its schema is none.
     pub fn parse(section: &[u8]) -> Result<Self, String> {
         let manifest: Self = serde_json::from_slice(section).map_err(|error| error.to_string())?;
-        match &manifest.schema {
-            Some(schema) => schema::check(schema).map_err(|reason| format!("its schema is none: {reason}"))?,
-            None => {}
+        if let Some(schema) = &manifest.schema {
+            schema::check(schema).map_err(|reason| format!("its schema is none: {reason}"))?;
         }
         Ok(manifest)
     }

@@ -105,7 +105,9 @@ impl WasmPlugin {
         }
         let mut instance = match self.pool.take(phase).await {
             Ok(instance) => instance,
-            Err(Failure::Stopped(FaultKind::Full, text)) => return (exchange, Err(self.refused(phase, FaultKind::Full, text))),
+            Err(Failure::Stopped(FaultKind::Full, text)) => {
+                return (exchange, Err(self.refused(phase, FaultKind::Full, text)));
+            }
             Err(Failure::Stopped(kind, text)) => return (exchange, Err(self.failed(phase, kind, text))),
             Err(Failure::Refused(text)) => return (exchange, Err(self.failed(phase, FaultKind::Trap, text))),
         };
@@ -167,7 +169,13 @@ impl Plugin for WasmPlugin {
     }
 
     fn on_request_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(self.call(Phase::OnRequestBody, exchange, (body,), |exports| exports.on_request_body.as_ref(), convert::body_flow))
+        Box::pin(self.call(
+            Phase::OnRequestBody,
+            exchange,
+            (body,),
+            |exports| exports.on_request_body.as_ref(),
+            convert::body_flow,
+        ))
     }
 
     fn handle(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, Answer> {
@@ -179,10 +187,22 @@ impl Plugin for WasmPlugin {
     }
 
     fn on_response_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(self.call(Phase::OnResponseBody, exchange, (body,), |exports| exports.on_response_body.as_ref(), convert::body_flow))
+        Box::pin(self.call(
+            Phase::OnResponseBody,
+            exchange,
+            (body,),
+            |exports| exports.on_response_body.as_ref(),
+            convert::body_flow,
+        ))
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()> {
-        Box::pin(self.call(Phase::OnComplete, exchange, (summary.into(),), |exports| exports.on_complete.as_ref(), |(), _| Ok(())))
+        Box::pin(self.call(
+            Phase::OnComplete,
+            exchange,
+            (summary.into(),),
+            |exports| exports.on_complete.as_ref(),
+            |(), _| Ok(()),
+        ))
     }
 }

@@ -39,13 +39,19 @@ pub(crate) struct Pool {
 }
 
 /// What a call that needs an instance got.
+#[expect(clippy::large_enum_variant, reason = "lives for a moment, and the big one is the common one")]
 enum Place {
     Used(Instance),
     New(Permits),
 }
 
 impl Pool {
-    pub(crate) fn new(host: Arc<Host>, loaded: Arc<Loaded>, settings: Arc<PluginSettings>, kept: Arc<Kept>) -> Arc<Self> {
+    pub(crate) fn new(
+        host: Arc<Host>,
+        loaded: Arc<Loaded>,
+        settings: Arc<PluginSettings>,
+        kept: Arc<Kept>,
+    ) -> Arc<Self> {
         let capacity = host.threads.saturating_add(settings.limits.waiting).clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             host,
@@ -62,7 +68,8 @@ impl Pool {
 
     /// The first instance, which shows whether the plugin starts and takes its configuration.
     pub(crate) async fn first(&self) -> Result<Instance, LoadError> {
-        let permits = self.permits().ok_or_else(|| LoadError::Full("all instances of the process are in use".to_owned()))?;
+        let permits =
+            self.permits().ok_or_else(|| LoadError::Full("all instances of the process are in use".to_owned()))?;
         Instance::start(self, slot(Phase::OnRequest), permits).await.map_err(|failure| match failure {
             Failure::Refused(text) => LoadError::Configure(text),
             Failure::Stopped(FaultKind::Full, text) => LoadError::Full(text),
@@ -128,7 +135,8 @@ impl Pool {
     /// Waits, not long and not with many others.
     async fn wait(&self, slot: u8) -> Result<Place, Failure> {
         let full = |text: &str| Failure::Stopped(FaultKind::Full, text.to_owned());
-        let _queued = Queued::join(&self.queued, self.capacity).ok_or_else(|| full("too many calls wait for an instance"))?;
+        let _queued =
+            Queued::join(&self.queued, self.capacity).ok_or_else(|| full("too many calls wait for an instance"))?;
         let look = async {
             loop {
                 let _ = tokio::time::timeout(LOOK, self.returned.notified()).await;

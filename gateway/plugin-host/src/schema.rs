@@ -33,7 +33,9 @@ pub(crate) fn problems(schema: &Value, configuration: &Value) -> Vec<Problem> {
             .iter_errors(configuration)
             .map(|error| Problem { pointer: error.instance_path().to_string(), message: error.masked().to_string() })
             .collect(),
-        Err(reason) => vec![Problem { pointer: String::new(), message: format!("the plugin's schema is none: {reason}") }],
+        Err(reason) => {
+            vec![Problem { pointer: String::new(), message: format!("the plugin's schema is none: {reason}") }]
+        }
     }
 }
 

@@ -90,10 +90,20 @@ impl Tally {
 
     pub(crate) fn read(&self) -> Statistics {
         let calls = self.calls();
-        let [traps, cpu, wall, output, full, open] = [FaultKind::Trap, FaultKind::Cpu, FaultKind::Wall, FaultKind::Output, FaultKind::Full, FaultKind::Open]
-            .map(|kind| self.faults.get(kind as usize).map_or(0, |count| count.load(Ordering::Relaxed)));
+        let [traps, cpu, wall, output, full, open] =
+            [FaultKind::Trap, FaultKind::Cpu, FaultKind::Wall, FaultKind::Output, FaultKind::Full, FaultKind::Open]
+                .map(|kind| self.faults.get(kind as usize).map_or(0, |count| count.load(Ordering::Relaxed)));
         let failed = self.recent.iter().map(|word| u64::from(word.load(Ordering::Relaxed).count_ones())).sum();
-        Statistics { calls, traps, cpu, wall, output, full, open, recent: Outcomes { calls: calls.min(REMEMBERED), failed } }
+        Statistics {
+            calls,
+            traps,
+            cpu,
+            wall,
+            output,
+            full,
+            open,
+            recent: Outcomes { calls: calls.min(REMEMBERED), failed },
+        }
     }
 }
 

@@ -29,7 +29,11 @@ impl State {
         } else {
             return Err(self.denied(Capability::Identity, &format!("the shared attribute `{name}`")));
         };
-        let exchange = self.exchange.as_deref_mut().filter(|exchange| exchange.stage != Stage::Complete).ok_or(Error::WrongPhase)?;
+        let exchange = self
+            .exchange
+            .as_deref_mut()
+            .filter(|exchange| exchange.stage != Stage::Complete)
+            .ok_or(Error::WrongPhase)?;
         exchange.attributes.write(owner, name, value).map_err(|full| Error::TooLarge(full.to_string()))
     }
 }

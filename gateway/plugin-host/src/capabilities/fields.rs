@@ -13,7 +13,8 @@ const SIZE: usize = 64 << 10;
 
 /// The name of a field that a plugin may write.
 pub(crate) fn writable(name: &str) -> Result<HeaderName, Error> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a field name", name.escape_debug())))?;
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| invalid(format!("`{}` is not a field name", name.escape_debug())))?;
     if is_reserved(&name) {
         return Err(invalid(format!("`{name}` frames the message and is written by the gateway only")));
     }
@@ -22,7 +23,8 @@ pub(crate) fn writable(name: &str) -> Result<HeaderName, Error> {
 
 /// A field's value; the white space around it is no part of it (RFC 9110 5.5), and HTTP/2 peers refuse it.
 pub(crate) fn value(value: &[u8]) -> Result<HeaderValue, Error> {
-    HeaderValue::from_bytes(value.trim_ascii()).map_err(|_| invalid("a field's value has no control characters (CR, LF, NUL)"))
+    HeaderValue::from_bytes(value.trim_ascii())
+        .map_err(|_| invalid("a field's value has no control characters (CR, LF, NUL)"))
 }
 
 /// Replaces every line of a name.

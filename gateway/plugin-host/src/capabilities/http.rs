@@ -32,7 +32,11 @@ impl Host for State {
 
     async fn fetch_all(&mut self, requests: Vec<Request>) -> Vec<Result<Response, Error>> {
         let calls = requests.into_iter().enumerate().map(|(position, request)| {
-            if position < PARALLEL { self.prepare(request) } else { Err(Error::TooLarge(format!("at most {PARALLEL} calls at once"))) }
+            if position < PARALLEL {
+                self.prepare(request)
+            } else {
+                Err(Error::TooLarge(format!("at most {PARALLEL} calls at once")))
+            }
         });
         let calls: Vec<_> = calls.collect();
         self.meter.pause();
@@ -62,7 +66,12 @@ impl State {
         let mut message = http::Request::new(Bytes::from(request.body));
         *message.method_mut() = match Method::from_bytes(request.method.as_bytes()) {
             Ok(method) if method != Method::CONNECT => method,
-            _ => return Err(invalid(format!("`{}` is not a method that a request can have", request.method.escape_debug()))),
+            _ => {
+                return Err(invalid(format!(
+                    "`{}` is not a method that a request can have",
+                    request.method.escape_debug()
+                )));
+            }
         };
         *message.uri_mut() = path;
         *message.headers_mut() = convert::headers(request.headers)?;
@@ -88,7 +97,8 @@ impl State {
         }
         if let Some(rest) = url.strip_prefix("upstream://") {
             let (name, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-            let Some(granted) = self.settings.grants.http_upstreams.iter().find(|granted| granted.as_str() == name) else {
+            let Some(granted) = self.settings.grants.http_upstreams.iter().find(|granted| granted.as_str() == name)
+            else {
                 return Err(self.denied(Capability::Http, &format!("the upstream `{}`", name.escape_debug())));
             };
             return Ok((Target::Upstream(granted.as_str().into()), path_and_query(path)?));
@@ -105,9 +115,8 @@ impl State {
 
 fn path_and_query(text: &str) -> Result<Uri, Error> {
     let rooted = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
-    match rooted.parse::<Uri>() {
-        // A path that begins with `//` would read as an authority.
-        Ok(uri) if uri.authority().is_none() && !rooted.contains('#') => Ok(uri),
+    match rooted.parse() {
+        Ok(uri) if !rooted.contains('#') => Ok(uri),
         _ => Err(invalid("the URL's path or query is not percent-encoded ASCII")),
     }
 }

@@ -52,7 +52,9 @@ impl Store {
     fn increment(&self, key: &str, by: i64, expires: Option<Instant>, now: Instant) -> Result<i64, Error> {
         let mut entries = self.0.lock();
         let (number, expires) = match entries.live(key, now) {
-            Some(entry) => (number(&entry.value).ok_or_else(|| invalid("the value of this key is not a number"))?, entry.expires),
+            Some(entry) => {
+                (number(&entry.value).ok_or_else(|| invalid("the value of this key is not a number"))?, entry.expires)
+            }
             None => (0, expires),
         };
         let sum = number.checked_add(by).ok_or_else(|| invalid("the sum has no place in 64 bits"))?;
@@ -60,7 +62,14 @@ impl Store {
         Ok(sum)
     }
 
-    fn swap(&self, key: &str, expected: Option<&[u8]>, value: Vec<u8>, expires: Option<Instant>, now: Instant) -> Result<bool, Error> {
+    fn swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: Vec<u8>,
+        expires: Option<Instant>,
+        now: Instant,
+    ) -> Result<bool, Error> {
         let mut entries = self.0.lock();
         if entries.live(key, now).map(|entry| &*entry.value) != expected {
             return Ok(false);
@@ -163,7 +172,13 @@ impl Host for State {
         self.kept.store.increment(&key, by, expiry(now, ttl), now)
     }
 
-    fn compare_and_swap(&mut self, key: String, expected: Option<Vec<u8>>, value: Vec<u8>, ttl: Option<u64>) -> Result<bool, Error> {
+    fn compare_and_swap(
+        &mut self,
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+        ttl: Option<u64>,
+    ) -> Result<bool, Error> {
         let now = clock::now();
         self.kept.store.swap(&key, expected.as_deref(), value, expiry(now, ttl), now)
     }

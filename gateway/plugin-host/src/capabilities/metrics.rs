@@ -119,7 +119,14 @@ impl Host for State {
     }
 
     fn observe(&mut self, name: String, value: f64) {
-        let new = || Metric::Distribution(Distribution { count: 0, sum: 0.0, minimum: f64::INFINITY, maximum: f64::NEG_INFINITY });
+        let new = || {
+            Metric::Distribution(Distribution {
+                count: 0,
+                sum: 0.0,
+                minimum: f64::INFINITY,
+                maximum: f64::NEG_INFINITY,
+            })
+        };
         self.kept.metrics.update(&name, new, |metric| match metric {
             Metric::Distribution(distribution) if value.is_finite() => {
                 distribution.count += 1;

@@ -29,7 +29,8 @@ impl Host for State {
 
     fn set_status(&mut self, status: u16) -> Result<(), Error> {
         let response = self.response_mut()?;
-        response.status = convert::status(status).ok_or_else(|| invalid(format!("the status {status} is not among 200 to 599")))?;
+        response.status =
+            convert::status(status).ok_or_else(|| invalid(format!("the status {status} is not among 200 to 599")))?;
         Ok(())
     }
 

@@ -111,7 +111,8 @@ impl Guest {
     pub(crate) fn build(self) -> Vec<u8> {
         let mut world = "package test:guest;\nworld guest {\n".to_owned();
         let mut module = "(module\n".to_owned();
-        let mut interfaces: Vec<_> = self.imports.iter().filter_map(|function| Some(function.split_once('.')?.0)).collect();
+        let mut interfaces: Vec<_> =
+            self.imports.iter().filter_map(|function| Some(function.split_once('.')?.0)).collect();
         interfaces.sort_unstable();
         interfaces.dedup();
         for interface in interfaces {
@@ -120,14 +121,22 @@ impl Guest {
         for function in self.imports {
             let (interface, name) = function.split_once('.').unwrap();
             let (_, signature) = FUNCTIONS.iter().find(|(known, _)| *known == function).unwrap();
-            writeln!(module, "  (import \"gateway:plugin/{interface}@0.1.0\" \"{name}\" (func ${function} {signature}))").unwrap();
+            writeln!(
+                module,
+                "  (import \"gateway:plugin/{interface}@0.1.0\" \"{name}\" (func ${function} {signature}))"
+            )
+            .unwrap();
         }
         module.push_str(PRELUDE);
         for (phase, body) in self.phases {
             writeln!(world, "  export gateway:plugin/{phase}@0.1.0;").unwrap();
             writeln!(module, "  (func (export \"gateway:plugin/{phase}@0.1.0#{phase}\") {body})").unwrap();
             if phase != "on-complete" {
-                writeln!(module, "  (func (export \"cabi_post_gateway:plugin/{phase}@0.1.0#{phase}\") (param i32) (call $reset))").unwrap();
+                writeln!(
+                    module,
+                    "  (func (export \"cabi_post_gateway:plugin/{phase}@0.1.0#{phase}\") (param i32) (call $reset))"
+                )
+                .unwrap();
             }
         }
         world.push('}');

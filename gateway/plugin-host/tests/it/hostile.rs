@@ -153,7 +153,10 @@ async fn w5_a_thousand_traps() {
 /// W7: an instance that grows is replaced.
 #[tokio::test]
 async fn w7_growth_ends_an_instance() {
-    let plugin = kit::plugin(&Guest::new().phase("on-request", "(result i32) (drop (memory.grow (i32.const 16))) (call $next)").build()).await;
+    let plugin = kit::plugin(
+        &Guest::new().phase("on-request", "(result i32) (drop (memory.grow (i32.const 16))) (call $next)").build(),
+    )
+    .await;
     for _ in 0..100 {
         on_request(&plugin).await.unwrap();
         assert!(plugin.instances().memory < 10 << 20);
@@ -188,6 +191,7 @@ async fn the_deadline_of_the_exchange_ends_a_call() {
     let bounded = kit::plugin_with(&component, |settings| {
         settings.limits.cpu = Duration::from_secs(5);
         settings.limits.wall = Some(Duration::from_millis(20));
-    });
-    assert_eq!(on_request(&*bounded.await).await.unwrap_err().kind, FaultKind::Wall);
+    })
+    .await;
+    assert_eq!(on_request(&bounded).await.unwrap_err().kind, FaultKind::Wall);
 }

@@ -5,7 +5,9 @@ use gateway_core::dispatch::{BoxFuture, Call, Dispatch};
 use gateway_core::exchange::{Exchange, Request, Response, Stage};
 use gateway_core::plugin::{Flow, OnError, Plugin};
 use gateway_core::{Body, Error, clock};
-use gateway_plugin_host::{Grants, Host, HostOptions, Limits, LoadError, Manifest, PluginSettings, WasmPlugin, manifest};
+use gateway_plugin_host::{
+    Grants, Host, HostOptions, Limits, LoadError, Manifest, PluginSettings, WasmPlugin, manifest,
+};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -29,7 +31,11 @@ pub(crate) fn settings() -> PluginSettings {
     }
 }
 
-pub(crate) async fn try_plugin(host: &Arc<Host>, component: &[u8], settings: PluginSettings) -> Result<Arc<WasmPlugin>, LoadError> {
+pub(crate) async fn try_plugin(
+    host: &Arc<Host>,
+    component: &[u8],
+    settings: PluginSettings,
+) -> Result<Arc<WasmPlugin>, LoadError> {
     let loaded = host.load("test", component)?;
     host.plugin(loaded, settings).await
 }
@@ -125,7 +131,8 @@ impl Dispatch for Service {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<http::Response<Body>, Error>> {
         Box::pin(async move {
             tokio::time::sleep(self.delay).await;
-            let asked = format!("{} {:?} {} depth {}", call.request.method(), call.target, call.request.uri(), call.depth);
+            let asked =
+                format!("{} {:?} {} depth {}", call.request.method(), call.target, call.request.uri(), call.depth);
             let mut response = http::Response::new(Body::from(Bytes::from(asked)));
             response.headers_mut().insert("content-length", HeaderValue::from_static("3"));
             response.headers_mut().insert("x-from", HeaderValue::from_static("service"));

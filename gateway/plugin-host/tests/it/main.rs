@@ -1,7 +1,9 @@
 //! The host with real components: what they may do, what they may not, and what they cost.
 #![cfg(test)]
 
+mod grants;
 mod guest;
 mod hostile;
 mod kit;
+mod load;
 mod phases;

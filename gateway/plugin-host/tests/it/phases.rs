@@ -35,7 +35,11 @@ async fn bodies_go_in_and_out() {
     let handle = "(param $at i32) (param $length i32) (result i32)
         (drop (call $respond (i32.const 203) (local.get $at) (local.get $length)))
         (i32.const 132)";
-    let component = Guest::new().phase("on-request-body", replace).phase("on-response-body", replace).phase("handle", handle).build();
+    let component = Guest::new()
+        .phase("on-request-body", replace)
+        .phase("on-response-body", replace)
+        .phase("handle", handle)
+        .build();
     let plugin = kit::plugin_with(&component, |settings| settings.limits.body = 300_000).await;
     let body = Bytes::from(vec![b'a'; 200_000]);
     let (_, flow) = plugin.on_request_body(exchange(), body.clone()).await;
@@ -58,7 +62,8 @@ async fn the_end_is_told() {
     let host = gateway_core::instruments::Instruments::default();
     let options = gateway_plugin_host::HostOptions { instances: 10, instruments: host.clone(), ..Default::default() };
     let plugin_host = gateway_plugin_host::Host::new(options).unwrap();
-    let plugin = kit::try_plugin(&plugin_host, &guest.phase("on-complete", body).build(), kit::settings()).await.unwrap();
+    let plugin =
+        kit::try_plugin(&plugin_host, &guest.phase("on-complete", body).build(), kit::settings()).await.unwrap();
     let summary = Summary { status: 200, response_bytes: 77, error: Some("connection_refused"), ..Summary::default() };
     let (_, done) = plugin.on_complete(exchange(), summary).await;
     done.unwrap();
@@ -118,7 +123,9 @@ async fn targets_and_methods_are_checked() {
         let mut guest = Guest::new().import(function);
         let text = guest.text(argument);
         let call = |phase| (phase, format!("(result i32) (call ${function} {text} (i32.const 64)) (call $outcome)"));
-        let guest = [call("on-request"), call("on-response")].into_iter().fold(guest, |guest, (phase, body)| guest.phase(phase, body));
+        let guest = [call("on-request"), call("on-response")]
+            .into_iter()
+            .fold(guest, |guest, (phase, body)| guest.phase(phase, body));
         let plugin = kit::plugin(&guest.build()).await;
         let (exchange, flow) = plugin.on_request(exchange()).await;
         assert_eq!(answer(flow.unwrap()).0, expected, "{function} {argument}");
@@ -153,7 +160,9 @@ async fn an_answer_that_breaks_a_rule_is_a_fault() {
             // A list of one field at 256, whose value is its name.
             format!("(call $field {name})")
         };
-        let body = format!("(result i32) (drop (call $respond (i32.const {status}) (i32.const 0) (i32.const 0))) {field} (i32.const 128)");
+        let body = format!(
+            "(result i32) (drop (call $respond (i32.const {status}) (i32.const 0) (i32.const 0))) {field} (i32.const 128)"
+        );
         let list = "
   (func $field (param $at i32) (param $length i32)
     (i32.store (i32.const 256) (local.get $at)) (i32.store (i32.const 260) (local.get $length))

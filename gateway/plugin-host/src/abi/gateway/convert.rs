@@ -55,8 +55,10 @@ pub(crate) fn body_flow((flow,): (types::BodyFlow,), limits: &Limits) -> Result<
 /// A whole response.
 pub(crate) fn answer((response,): (types::Response,), limits: &Limits) -> Result<Answer, String> {
     Ok(Answer {
-        status: status(response.status).ok_or_else(|| format!("it answered with the status {}; 200 to 599 are allowed", response.status))?,
-        headers: headers(response.headers).map_err(|error| format!("it answered with a bad field: {}", text(&error)))?,
+        status: status(response.status)
+            .ok_or_else(|| format!("it answered with the status {}; 200 to 599 are allowed", response.status))?,
+        headers: headers(response.headers)
+            .map_err(|error| format!("it answered with a bad field: {}", text(&error)))?,
         body: body(response.body, limits)?,
     })
 }
@@ -96,7 +98,10 @@ fn body(body: Vec<u8>, limits: &Limits) -> Result<Bytes, String> {
 /// An error of a host function in words.
 pub(crate) fn text(error: &types::Error) -> String {
     match error {
-        types::Error::Denied(text) | types::Error::Invalid(text) | types::Error::TooLarge(text) | types::Error::Failed(text) => text.clone(),
+        types::Error::Denied(text)
+        | types::Error::Invalid(text)
+        | types::Error::TooLarge(text)
+        | types::Error::Failed(text) => text.clone(),
         types::Error::WrongPhase => "there is no such thing in this phase".to_owned(),
     }
 }

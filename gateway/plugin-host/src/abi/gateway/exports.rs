@@ -3,9 +3,10 @@
 use super::convert::SummaryRecord;
 use super::wit::types::{BodyFlow, Flow, Response};
 use crate::detect::Surface;
+use crate::load::LoadError;
 use crate::state::State;
 use bytes::Bytes;
-use gateway_core::Phase;
+use gateway_core::{Phase, Phases};
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc};
 
@@ -16,16 +17,21 @@ pub(crate) struct Indices {
 }
 
 impl Indices {
-    pub(crate) fn find(component: &Component, surface: &Surface) -> Self {
-        let function = |interface: &str| {
-            let export = surface.gateway_export(interface)?;
-            let (_, instance) = component.get_export(None, export)?;
-            component.get_export_index(Some(&instance), interface)
+    /// Fails where an interface is exported without its function.
+    pub(crate) fn find(component: &Component, surface: &Surface, phases: Phases) -> Result<Self, LoadError> {
+        let function = |interface: &str| -> Result<Option<ComponentExportIndex>, LoadError> {
+            let Some(export) = surface.gateway_export(interface) else {
+                return Ok(None);
+            };
+            let instance = component.get_export_index(None, export);
+            let function = instance.and_then(|instance| component.get_export_index(Some(&instance), interface));
+            function.map(Some).ok_or_else(|| LoadError::Link(format!("`{export}` has no function `{interface}`")))
         };
-        Self {
-            configure: function("configure"),
-            phases: Phase::ALL.into_iter().filter_map(|phase| Some((phase, function(phase.name())?))).collect(),
+        let mut indices = Self { configure: function("configure")?, phases: Vec::new() };
+        for phase in phases.iter() {
+            indices.phases.extend(function(phase.name())?.map(|index| (phase, index)));
         }
+        Ok(indices)
     }
 }
 

@@ -9,8 +9,6 @@ pub(crate) use exports::{Exports, Indices};
 pub(crate) const VERSION: &str = "0.1.0";
 
 mod bindings {
-    #![expect(clippy::all, reason = "made from the WIT, where the documentation stands")]
-
     wasmtime::component::bindgen!({
         path: "../../wit/0.1",
         world: "imports",

@@ -1,0 +1,168 @@
+//! Files as people drop them: what is accepted, what is said of the rest (HARDENING.md W12), and the compile cache (W10).
+
+use crate::guest::{Guest, key_check};
+use crate::kit::{self, on_request};
+use gateway_core::Phase;
+use gateway_core::plugin::Plugin;
+use gateway_plugin_host::{Capability, Host, HostError, HostOptions, LoadError, Manifest, inspect, manifest};
+use serde_json::json;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+#[test]
+fn w12_a_file_that_is_no_plugin_is_told_what_would_be_one() {
+    let host = kit::host();
+    let wat = |text: &str| wat::parse_str(text).unwrap();
+    let of_version = |version: &str| {
+        wat(&format!("(component (instance $i) (export \"gateway:plugin/on-request@{version}\" (instance $i)))"))
+    };
+    for (source, text) in [
+        (vec![], "the file is empty"),
+        (b"(component)".to_vec(), "WebAssembly text"),
+        (b"#!/bin/sh".to_vec(), "begins with other bytes"),
+        (b"\0asm".to_vec(), "begins with other bytes"),
+        (vec![0; (64 << 20) + 1], "at most 67108864"),
+        (wat("(module)"), "wasm-tools component new"),
+        (wat("(component)"), "it exports nothing"),
+        (of_version("0.2.0"), "`gateway:plugin@0.1.0` is accepted"),
+        (of_version("0.1.0"), "does not fit"),
+        (wat("(component (instance $i) (export \"wasi:http/incoming-handler@0.2.3\" (instance $i)))"), "not supported"),
+        (key_check()[..500].to_vec(), "malformed"),
+    ] {
+        let refused = host.load("test", &source).err().unwrap().to_string();
+        assert!(refused.contains(text), "{refused}");
+    }
+}
+
+#[test]
+fn imports_that_nobody_offers_are_named() {
+    let source = wat::parse_str(
+        "(component
+            (import \"wasi:cli/environment@0.2.3\" (instance))
+            (instance $i) (export \"gateway:plugin/on-request@0.1.0\" (instance $i)))",
+    );
+    let refused = kit::host().load("test", &source.unwrap()).err().unwrap();
+    assert!(matches!(&refused, LoadError::Foreign(names) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
+}
+
+#[test]
+fn a_manifest_goes_in_and_comes_out() {
+    let toml = "name = \"check\"\nversion = \"1.2.0\"\ndescription = \"Checks.\"\ncapabilities = [\"identity\", \"set-upstream\"]\nschema = \"schema.json\"\n";
+    let source = manifest::parse_toml(toml).unwrap();
+    assert_eq!(source.schema, Some(PathBuf::from("schema.json")));
+    let schema = json!({ "type": "object", "required": ["header"] });
+    let manifest = source.manifest(&key_check(), Some(schema)).unwrap();
+    assert_eq!((&*manifest.api, &*manifest.phases), ("0.1.0", &["on-request".to_owned()][..]));
+    let component = manifest::embed(&key_check(), &manifest);
+    let inspection = inspect(&component).unwrap();
+    assert_eq!(inspection.manifest, Some(manifest.clone()));
+    assert_eq!(inspection.phases, [Phase::OnRequest]);
+    assert!(inspection.imports.contains(&"gateway:plugin/request@0.1.0".to_owned()));
+    assert_eq!(manifest.problems(&json!({})).len(), 1);
+    let loaded = kit::host().load("test", &component).unwrap();
+    assert_eq!(loaded.asked(), [Capability::Identity, Capability::SetUpstream]);
+
+    for (toml, text) in [
+        ("name = 1", "string"),
+        ("name = \"a\"\nversion = \"1\"\ncapabilties = []", "unknown field"),
+        ("name = \"a\"\nversion = \"1\"\ncapabilities = [\"root\"]", "unknown variant"),
+    ] {
+        assert!(manifest::parse_toml(toml).unwrap_err().contains(text), "{toml}");
+    }
+    let newer = json!({ "name": "a", "signed_by": "somebody" }).to_string();
+    assert!(Manifest::parse(newer.as_bytes()).is_ok());
+}
+
+#[tokio::test]
+async fn w10_compiled_code_is_kept_and_never_trusted_blindly() {
+    let directory = Directory::new("cache");
+    let host = || {
+        Host::new(HostOptions { cache: Some(directory.0.clone()), instances: 10, ..HostOptions::default() }).unwrap()
+    };
+    let load = || host().load("test", &key_check()).unwrap().cached;
+    assert!(!load());
+    assert!(load());
+    let compiled: Vec<PathBuf> = fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let code = compiled.iter().find(|path| path.extension().is_some_and(|extension| extension == "cwasm")).unwrap();
+    assert_eq!(fs::metadata(code).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let mut bytes = fs::read(code).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(code, &bytes).unwrap();
+    assert!(!load(), "one changed bit");
+    assert!(load(), "and it was written anew");
+    fs::set_permissions(code, Permissions::from_mode(0o622)).unwrap();
+    assert!(!load(), "a file that others may write");
+    fs::write(code, "").unwrap();
+    assert!(!load(), "an empty file");
+
+    let host = host();
+    let plugin = kit::try_plugin(&host, &key_check(), kit::settings()).await.unwrap();
+    assert!(plugin.loaded().cached);
+    assert_eq!(on_request(&plugin).await.unwrap().0, 0);
+}
+
+#[test]
+fn w10_a_directory_that_others_can_reach_is_refused() {
+    let directory = Directory::new("open");
+    fs::create_dir(&directory.0).unwrap();
+    fs::set_permissions(&directory.0, Permissions::from_mode(0o755)).unwrap();
+    let refused = Host::new(HostOptions { cache: Some(directory.0.clone()), instances: 1, ..HostOptions::default() });
+    assert!(matches!(refused, Err(HostError::Cache(..))));
+}
+
+/// The store belongs to the plugin's name, so a new version finds what the old one wrote.
+#[tokio::test]
+async fn stored_values_outlive_a_reload() {
+    let mut guest = Guest::new().import("kv.increment");
+    let key = guest.text("requests");
+    let body = format!(
+        "(result i32) (call $kv.increment {key} (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 64))
+         (call $respond (i32.add (i32.const 200) (i32.load (i32.const 72))) (i32.const 0) (i32.const 0))"
+    );
+    let component = guest.phase("on-request", body).build();
+    let host = kit::host();
+    for expected in [201, 202, 203] {
+        let plugin = kit::try_plugin(&host, &component, kit::settings()).await.unwrap();
+        assert_eq!(on_request(&plugin).await.unwrap().0, expected);
+    }
+    let mut other = kit::settings();
+    other.name = "other".into();
+    assert_eq!(on_request(&kit::try_plugin(&host, &component, other).await.unwrap()).await.unwrap().0, 201);
+}
+
+/// Idle instances of one plugin make room for another when the process has no more.
+#[tokio::test]
+async fn the_process_s_bound_is_shared() {
+    let host = Host::new(HostOptions { instances: 2, threads: 1, ..HostOptions::default() }).unwrap();
+    let mut plugins = Vec::new();
+    for number in 0..6 {
+        let mut settings = kit::settings();
+        settings.name = format!("plugin-{number}").into();
+        plugins.push(kit::try_plugin(&host, &key_check(), settings).await.unwrap());
+    }
+    for plugin in plugins.iter().chain(&plugins) {
+        on_request(plugin).await.unwrap();
+    }
+    assert_eq!(plugins.iter().map(|plugin| plugin.instances().live).sum::<usize>(), 2);
+    assert_eq!(plugins.iter().map(|plugin| plugin.name().to_string()).next().unwrap(), "plugin-0");
+}
+
+/// A directory of this test, removed after it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("gateway-plugin-host-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
