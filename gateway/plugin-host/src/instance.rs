@@ -1,6 +1,7 @@
 //! One instance of a plugin: a store, the guest in it, and the permits that it counts against.
 
 use crate::abi::gateway::Exports;
+use crate::capabilities::log::printable;
 use crate::limits::{AGE, GROWTH, START_WALL};
 use crate::meter::Stop;
 use crate::pool::Pool;
@@ -54,7 +55,7 @@ impl Instance {
         let exports = Exports::of(&instance, &mut store, &pool.loaded.indices).map_err(Failure::of)?;
         if let Some(configure) = &exports.configure {
             let (configured,) = configure.call_async(&mut store, ()).await.map_err(Failure::of)?;
-            configured.map_err(Failure::Refused)?;
+            configured.map_err(|text| Failure::Refused(printable(&text)))?;
         }
         let (now, memory) = (pool.host.shared.now(), store.data().memory);
         Ok(Self { store, exports, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits })

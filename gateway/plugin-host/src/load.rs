@@ -3,6 +3,7 @@
 use crate::abi::Abi;
 use crate::abi::gateway::{Indices, VERSION};
 use crate::cache;
+use crate::capabilities::log::printable;
 use crate::detect::{SIZE, Surface};
 use crate::grant::Capability;
 use crate::host::Host;
@@ -65,7 +66,7 @@ pub enum LoadError {
     #[error("the component is malformed: {0}")]
     Malformed(String),
     /// Another version of our WIT.
-    #[error("it uses `{0}`, another version of the interface; `gateway:plugin@{VERSION}` is accepted")]
+    #[error("it uses `{}`, another version of the interface; `gateway:plugin@{VERSION}` is accepted", .0.escape_debug())]
     Version(String),
     /// Exports, but no phase.
     #[error("it exports no phase of `gateway:plugin@{VERSION}` (on-request, on-request-body, handle, on-response, on-response-body, on-complete); it exports {}", list(.0))]
@@ -129,7 +130,8 @@ impl Host {
         if !foreign.is_empty() {
             return Err(LoadError::Foreign(foreign));
         }
-        let manifest = surface.manifest.as_deref().map(Manifest::parse).transpose().map_err(LoadError::Manifest)?;
+        let manifest = surface.manifest.as_deref().map(Manifest::parse).transpose();
+        let manifest = manifest.map_err(|text| LoadError::Manifest(printable(&text)))?;
         let begin = clock::now();
         let (component, cached) = self.compile(name, source)?;
         let compile_time = begin.elapsed();

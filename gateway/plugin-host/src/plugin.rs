@@ -1,6 +1,7 @@
 //! A loaded and configured plugin, as the pipeline calls it.
 
-use crate::abi::gateway::{Exports, convert};
+use crate::abi::gateway::Exports;
+use crate::abi::gateway::convert::{self, Terms};
 use crate::breaker::Breaker;
 use crate::capabilities::metrics::Readings;
 use crate::grant::Grants;
@@ -94,31 +95,27 @@ impl WasmPlugin {
         exchange: Box<Exchange>,
         parameters: P,
         export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
-        accept: fn(R, &Limits) -> Result<T, String>,
+        accept: fn(R, &Terms<'_>) -> Result<T, String>,
     ) -> (Box<Exchange>, Result<T, Fault>)
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         if !self.breaker.admits(clock::now) {
-            return (exchange, Err(self.refused(phase, FaultKind::Open, "it failed too often lately".to_owned())));
+            return (exchange, Err(self.fault(phase, FaultKind::Open, "it failed too often lately".to_owned())));
         }
         let mut instance = match self.pool.take(phase).await {
             Ok(instance) => instance,
-            Err(Failure::Stopped(FaultKind::Full, text)) => {
-                return (exchange, Err(self.refused(phase, FaultKind::Full, text)));
-            }
-            Err(Failure::Stopped(kind, text)) => return (exchange, Err(self.failed(phase, kind, text))),
-            Err(Failure::Refused(text)) => return (exchange, Err(self.failed(phase, FaultKind::Trap, text))),
+            Err(failure) => return (exchange, Err(self.failure(phase, failure))),
         };
         let (exchange, result) = instance.call(exchange, parameters, export).await;
         let result = match result {
             Ok(result) => {
                 self.pool.put(instance);
-                accept(result, &self.pool.settings.limits).map_err(|text| self.failed(phase, FaultKind::Output, text))
+                let terms = self.terms(phase);
+                accept(result, &terms).map_err(|text| self.fault(phase, FaultKind::Output, text))
             }
-            Err(Failure::Stopped(kind, text)) => Err(self.failed(phase, kind, text)),
-            Err(Failure::Refused(text)) => Err(self.failed(phase, FaultKind::Trap, text)),
+            Err(failure) => Err(self.failure(phase, failure)),
         };
         if result.is_ok() {
             self.tally.ended(None);
@@ -127,23 +124,32 @@ impl WasmPlugin {
         (exchange, result)
     }
 
-    /// The guest was called and failed.
-    fn failed(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
-        self.tally.ended(Some(kind));
-        if self.breaker.failed(self.tally.calls(), clock::now()) {
-            tracing::warn!(target: "gateway::plugin", plugin = &*self.pool.settings.name, "the plugin fails too often and is not called for a while");
+    fn terms(&self, phase: Phase) -> Terms<'_> {
+        let body = if phase == Phase::OnRequest { Phase::OnRequestBody } else { Phase::OnResponseBody };
+        Terms { limits: &self.pool.settings.limits, may_await: self.phases().has(body) }
+    }
+
+    fn failure(&self, phase: Phase, failure: Failure) -> Fault {
+        match failure {
+            Failure::Stopped(kind, message) => self.fault(phase, kind, message),
+            Failure::Refused(message) => {
+                self.fault(phase, FaultKind::Trap, format!("a new instance refuses its configuration: {message}"))
+            }
         }
-        self.fault(phase, kind, message)
     }
 
-    /// The guest was not called.
-    fn refused(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
-        self.tally.refused(kind);
-        self.fault(phase, kind, message)
-    }
-
+    /// A fault, in the books. One that did not reach the guest says nothing about it.
     fn fault(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
-        Fault { plugin: Arc::clone(&self.pool.settings.name), phase, kind, message }
+        let plugin = Arc::clone(&self.pool.settings.name);
+        if matches!(kind, FaultKind::Full | FaultKind::Open) {
+            self.tally.refused(kind);
+        } else {
+            self.tally.ended(Some(kind));
+            if self.breaker.failed(self.tally.calls(), clock::now()) {
+                tracing::warn!(target: "gateway::plugin", plugin = &*plugin, "a plugin fails too often and is not called for a while");
+            }
+        }
+        Fault { plugin, phase, kind, message }
     }
 }
 

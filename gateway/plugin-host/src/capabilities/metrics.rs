@@ -27,6 +27,13 @@ enum Metric {
     Distribution(Distribution),
 }
 
+/// What a guest reports.
+enum Sample {
+    Add(u64),
+    Set(f64),
+    Observe(f64),
+}
+
 /// Observations of one name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Distribution {
@@ -56,18 +63,24 @@ impl Metrics {
         Self { prefix, instruments: instruments.clone(), lost, known: Mutex::default() }
     }
 
-    /// Works on the metric of this name, made when it is the first of few enough. A name has one kind.
-    fn update(&self, name: &str, new: impl FnOnce() -> Metric, update: impl FnOnce(&mut Metric) -> bool) {
+    /// Records under this name, made when it is the first of few enough. A name has one kind.
+    fn record(&self, name: &str, sample: Sample) {
         let mut known = self.known.lock();
-        if let Some(metric) = known.get_mut(name) {
-            if !update(metric) {
-                self.lost.increment();
-            }
-        } else if known.len() < NAMES && is_name(name) {
-            let metric = known.entry(name.to_owned()).or_insert_with(new);
-            update(metric);
-        } else {
+        if !known.contains_key(name) && known.len() < NAMES && is_name(name) {
+            known.insert(name.to_owned(), self.first(name, &sample));
+        }
+        if !known.get_mut(name).is_some_and(|metric| metric.record(sample)) {
             self.lost.increment();
+        }
+    }
+
+    fn first(&self, name: &str, sample: &Sample) -> Metric {
+        match sample {
+            Sample::Add(_) => Metric::Counter(self.instruments.counter(&format!("{}{name}", self.prefix))),
+            Sample::Set(value) => Metric::Gauge(*value),
+            Sample::Observe(value) => {
+                Metric::Distribution(Distribution { count: 0, sum: 0.0, minimum: *value, maximum: *value })
+            }
         }
     }
 
@@ -84,6 +97,24 @@ impl Metrics {
     }
 }
 
+impl Metric {
+    /// Whether the sample is of its kind, and a number that can be shown.
+    fn record(&mut self, sample: Sample) -> bool {
+        match (self, sample) {
+            (Self::Counter(counter), Sample::Add(by)) => counter.add(by),
+            (Self::Gauge(last), Sample::Set(value)) if value.is_finite() => *last = value,
+            (Self::Distribution(distribution), Sample::Observe(value)) if value.is_finite() => {
+                distribution.count += 1;
+                distribution.sum += value;
+                distribution.minimum = distribution.minimum.min(value);
+                distribution.maximum = distribution.maximum.max(value);
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// Short, and without anything that a text format of metrics would read in its own way.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
@@ -93,49 +124,41 @@ fn is_name(name: &str) -> bool {
 
 impl Host for State {
     fn count(&mut self, name: String, by: u64) {
-        let metrics = &self.kept.metrics;
-        let new = || Metric::Counter(metrics.instruments.counter(&format!("{}{name}", metrics.prefix)));
-        metrics.update(&name, new, |metric| match metric {
-            Metric::Counter(counter) => {
-                counter.add(by);
-                true
-            }
-            _ => false,
-        });
+        self.kept.metrics.record(&name, Sample::Add(by));
     }
 
     fn gauge(&mut self, name: String, value: f64) {
-        self.kept.metrics.update(
-            &name,
-            || Metric::Gauge(value),
-            |metric| match metric {
-                Metric::Gauge(last) => {
-                    *last = value;
-                    true
-                }
-                _ => false,
-            },
-        );
+        self.kept.metrics.record(&name, Sample::Set(value));
     }
 
     fn observe(&mut self, name: String, value: f64) {
-        let new = || {
-            Metric::Distribution(Distribution {
-                count: 0,
-                sum: 0.0,
-                minimum: f64::INFINITY,
-                maximum: f64::NEG_INFINITY,
-            })
-        };
-        self.kept.metrics.update(&name, new, |metric| match metric {
-            Metric::Distribution(distribution) if value.is_finite() => {
-                distribution.count += 1;
-                distribution.sum += value;
-                distribution.minimum = distribution.minimum.min(value);
-                distribution.maximum = distribution.maximum.max(value);
-                true
-            }
-            _ => false,
-        });
+        self.kept.metrics.record(&name, Sample::Observe(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_few_and_of_one_kind_and_the_loss_is_counted() {
+        let instruments = Instruments::default();
+        let metrics = Metrics::new("p", &instruments);
+        for number in 0..NAMES - 2 {
+            metrics.record(&format!("c{number}"), Sample::Add(2));
+        }
+        metrics.record("gauge", Sample::Set(1.5));
+        for value in [3.0, 1.0, f64::NAN] {
+            metrics.record("seen", Sample::Observe(value));
+        }
+        for (name, sample) in [("more", Sample::Add(1)), ("gauge", Sample::Add(1)), ("bad name", Sample::Add(1))] {
+            metrics.record(name, sample);
+        }
+        assert_eq!(instruments.counter("plugin.p.c0").value(), 2);
+        assert_eq!(instruments.counter("plugin.p.metrics-lost").value(), 4);
+        let readings = metrics.read();
+        assert_eq!(readings.gauges.get("gauge"), Some(&1.5));
+        let expected = Distribution { count: 2, sum: 4.0, minimum: 1.0, maximum: 3.0 };
+        assert_eq!(readings.distributions.get("seen"), Some(&expected));
     }
 }

@@ -174,6 +174,16 @@ async fn an_answer_that_breaks_a_rule_is_a_fault() {
     }
 }
 
+#[tokio::test]
+async fn a_body_is_awaited_only_by_who_has_a_phase_for_it() {
+    let wait = "(result i32) (i32.store8 (i32.const 128) (i32.const 2)) (i32.const 128)";
+    let head = || Guest::new().phase("on-request", wait);
+    let without = kit::plugin(&head().build()).await;
+    assert_eq!(on_request(&without).await.unwrap_err().kind, FaultKind::Output);
+    let with = kit::plugin(&head().phase("on-request-body", "(param i32 i32) (result i32) (call $next)").build()).await;
+    assert_eq!(on_request(&with).await.unwrap().0, 1);
+}
+
 /// In debug builds a guest that keeps an exchange's state from one phase to the next must not find it.
 #[cfg(debug_assertions)]
 #[tokio::test]

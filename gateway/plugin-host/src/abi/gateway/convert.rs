@@ -34,32 +34,40 @@ impl From<Summary> for SummaryRecord {
     }
 }
 
+/// What an answer is checked against.
+pub(crate) struct Terms<'a> {
+    pub(crate) limits: &'a Limits,
+    /// Whether there is a phase for the body that a head phase may await.
+    pub(crate) may_await: bool,
+}
+
 /// What a head phase answered; the error says which rule it breaks.
-pub(crate) fn flow((flow,): (types::Flow,), limits: &Limits) -> Result<Flow, String> {
+pub(crate) fn flow((flow,): (types::Flow,), terms: &Terms<'_>) -> Result<Flow, String> {
     Ok(match flow {
         types::Flow::Next => Flow::Next,
-        types::Flow::AwaitBody => Flow::AwaitBody,
-        types::Flow::Respond(response) => Flow::Respond(answer((response,), limits)?),
+        types::Flow::AwaitBody if terms.may_await => Flow::AwaitBody,
+        types::Flow::AwaitBody => return Err("it awaits a body and exports no phase for it".to_owned()),
+        types::Flow::Respond(response) => Flow::Respond(answer((response,), terms)?),
     })
 }
 
 /// What a body phase answered.
-pub(crate) fn body_flow((flow,): (types::BodyFlow,), limits: &Limits) -> Result<BodyFlow, String> {
+pub(crate) fn body_flow((flow,): (types::BodyFlow,), terms: &Terms<'_>) -> Result<BodyFlow, String> {
     Ok(match flow {
         types::BodyFlow::Next => BodyFlow::Next,
-        types::BodyFlow::Replace(replacement) => BodyFlow::Replace(body(replacement, limits)?),
-        types::BodyFlow::Respond(response) => BodyFlow::Respond(answer((response,), limits)?),
+        types::BodyFlow::Replace(replacement) => BodyFlow::Replace(body(replacement, terms.limits)?),
+        types::BodyFlow::Respond(response) => BodyFlow::Respond(answer((response,), terms)?),
     })
 }
 
 /// A whole response.
-pub(crate) fn answer((response,): (types::Response,), limits: &Limits) -> Result<Answer, String> {
+pub(crate) fn answer((response,): (types::Response,), terms: &Terms<'_>) -> Result<Answer, String> {
     Ok(Answer {
         status: status(response.status)
             .ok_or_else(|| format!("it answered with the status {}; 200 to 599 are allowed", response.status))?,
         headers: headers(response.headers)
             .map_err(|error| format!("it answered with a bad field: {}", text(&error)))?,
-        body: body(response.body, limits)?,
+        body: body(response.body, terms.limits)?,
     })
 }
 
