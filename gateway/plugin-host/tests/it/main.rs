@@ -7,3 +7,4 @@ mod hostile;
 mod kit;
 mod load;
 mod phases;
+mod pool;
