@@ -1,1 +1,17 @@
-fn main() {}
+//! `gateway`: an API gateway that its users extend with WebAssembly.
+
+mod admin;
+mod assemble;
+mod cli;
+mod commands;
+mod listeners;
+mod reload;
+mod server;
+mod telemetry;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run(cli::Cli::parse())
+}

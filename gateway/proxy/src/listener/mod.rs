@@ -67,21 +67,36 @@ struct Shared {
     floods: Counter,
 }
 
-impl Listener {
-    /// Binds an address and starts to serve.
+/// A socket that is bound and not yet served: binding is what can fail, so it comes before anything is swapped.
+pub struct Bound {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds an address. The kernel takes connections from now on and holds them until they are served.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub fn bind(
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket(address)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+}
+
+impl Listener {
+    /// Starts to serve a bound socket. `alive` is dropped with the last connection.
+    #[must_use]
+    pub fn serve(
+        bound: Bound,
         name: &Arc<str>,
-        address: SocketAddr,
         settings: Settings,
         snapshot: Arc<ArcSwap<Snapshot>>,
         instruments: &Instruments,
         alive: tokio::sync::mpsc::Sender<()>,
-    ) -> io::Result<Self> {
-        let socket = socket(address)?;
-        let address = socket.local_addr()?;
+    ) -> Self {
+        let Bound { socket, address } = bound;
         let (stop, stopped) = watch::channel(Stop::Serving);
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let shared = Shared {
@@ -95,7 +110,7 @@ impl Listener {
             floods: instruments.counter("connections.ended-for-abuse"),
         };
         tokio::spawn(accept(socket, Arc::new(shared)));
-        Ok(Self { address, stop, settings })
+        Self { address, stop, settings }
     }
 
     /// Where it really listens.

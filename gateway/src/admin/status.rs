@@ -1,0 +1,76 @@
+//! `/status`: one document that says what serves, since when, and what is wrong.
+
+use crate::assemble::Installed;
+use crate::reload::Status;
+use crate::server::Running;
+use gateway_core::Plugin as _;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+pub(super) struct Document {
+    version: &'static str,
+    /// `serving` or `draining`.
+    state: &'static str,
+    reload: Status,
+    listeners: BTreeMap<Arc<str>, SocketAddr>,
+    plugins: Vec<PluginStatus>,
+    counters: BTreeMap<String, u64>,
+    process: Process,
+}
+
+#[derive(Serialize)]
+struct PluginStatus {
+    name: Arc<str>,
+    file: PathBuf,
+    sha256: Arc<str>,
+    version: Option<String>,
+    phases: Vec<&'static str>,
+    calls: u64,
+    traps: u64,
+    cpu_exceeded: u64,
+    wall_exceeded: u64,
+    bad_output: u64,
+    refused_full: u64,
+    refused_open: u64,
+}
+
+#[derive(Serialize)]
+struct Process {
+    id: u32,
+}
+
+pub(super) fn of(running: &Running) -> Document {
+    let current = Arc::clone(&running.current.lock());
+    let draining = running.draining.load(std::sync::atomic::Ordering::Relaxed);
+    Document {
+        version: env!("CARGO_PKG_VERSION"),
+        state: if draining { "draining" } else { "serving" },
+        reload: running.status.lock().clone(),
+        listeners: running.listeners.addresses().into_iter().collect(),
+        plugins: current.plugins.iter().map(plugin).collect(),
+        counters: running.instruments.read(),
+        process: Process { id: std::process::id() },
+    }
+}
+
+fn plugin(installed: &Installed) -> PluginStatus {
+    let statistics = installed.plugin.statistics();
+    PluginStatus {
+        name: Arc::clone(&installed.written.name),
+        file: installed.written.file.clone(),
+        sha256: Arc::clone(&installed.version.hash),
+        version: installed.version.component.manifest.as_ref().map(|manifest| manifest.version.clone()),
+        phases: installed.plugin.phases().iter().map(|phase| phase.name()).collect(),
+        calls: statistics.calls,
+        traps: statistics.traps,
+        cpu_exceeded: statistics.cpu,
+        wall_exceeded: statistics.wall,
+        bad_output: statistics.output,
+        refused_full: statistics.full,
+        refused_open: statistics.open,
+    }
+}

@@ -1,0 +1,97 @@
+//! From what was written to what serves: a configuration and the previous generation become the next one.
+//!
+//! The only place that knows every feature. Each is handed its own part; what did not change is carried over with its
+//! connections, instances and counters.
+
+mod components;
+mod plugins;
+mod routes;
+
+use crate::reload::Inputs;
+use components::Components;
+use gateway_config::{Config, Diagnostic, Loaded, Sources};
+use gateway_core::instruments::Instruments;
+use gateway_plugin_host::Host;
+use gateway_proxy::snapshot::{Counters, Snapshot};
+use gateway_proxy::upstream::Upstream;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub(crate) use components::Version;
+pub(crate) use plugins::Installed;
+
+/// A generation: what was written, what serves, and what it is made of.
+pub(crate) struct Assembly {
+    pub(crate) config: Config,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) plugins: Vec<Installed>,
+    /// What is probably not meant.
+    pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) sources: Sources,
+}
+
+/// What every generation is built with.
+pub(crate) struct Assembler {
+    pub(crate) host: Arc<Host>,
+    pub(crate) instruments: Instruments,
+    /// For `configure`, which runs on the runtime.
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+impl Assembler {
+    /// Builds the next generation. Blocks while components are compiled: never call it from the runtime's own threads.
+    ///
+    /// # Errors
+    /// Everything that is wrong with plugins and their configurations, each at its place; nothing has changed.
+    pub(crate) fn assemble(
+        &self,
+        loaded: Loaded,
+        previous: Option<&Assembly>,
+        rolled_back: &BTreeMap<String, Version>,
+    ) -> Result<Assembly, Vec<Diagnostic>> {
+        let Loaded { config, warnings, sources } = loaded;
+        let components = Components::read(&self.host, &config, previous, rolled_back)?;
+        let plugins = plugins::install(self, &config, &components, previous)?;
+        let upstreams = upstreams(&config, previous);
+        let tables = routes::tables(&config, &plugins, &upstreams)?;
+        let snapshot = Snapshot {
+            generation: previous.map_or(1, |previous| previous.snapshot.generation + 1),
+            tables,
+            upstreams,
+            trusted_proxies: config.trusted_proxies.clone(),
+            counters: Counters::new(&self.instruments),
+        };
+        Ok(Assembly { config, snapshot: Arc::new(snapshot), plugins, warnings, sources })
+    }
+}
+
+impl Assembly {
+    /// The files that this generation depends on.
+    pub(crate) fn inputs(&self) -> Inputs {
+        inputs(&self.config)
+    }
+}
+
+/// The files that a configuration depends on.
+pub(crate) fn inputs(config: &Config) -> Inputs {
+    let files = config.files.iter().chain(&config.secret_files).cloned();
+    let components = config.plugins.iter().map(|plugin| plugin.file.clone());
+    let folders = config.files.iter().filter_map(|file| file.parent()).map(Into::into);
+    Inputs {
+        files: files.chain(components).collect(),
+        folders: folders.chain(config.plugin_directory.clone()).collect(),
+    }
+}
+
+fn upstreams(config: &Config, previous: Option<&Assembly>) -> HashMap<Arc<str>, Arc<Upstream>> {
+    let keep = |name: &Arc<str>, settings: &gateway_config::Upstream| {
+        let upstream = previous?.snapshot.upstreams.get(name)?;
+        let moved = gateway_config::Upstream { place: settings.place.clone(), ..upstream.settings().clone() };
+        (moved == *settings).then(|| Arc::clone(upstream))
+    };
+    let build = |(name, settings): (&Arc<str>, &gateway_config::Upstream)| {
+        let upstream = keep(name, settings).unwrap_or_else(|| Arc::new(Upstream::new(settings.clone())));
+        (Arc::clone(name), upstream)
+    };
+    config.upstreams.iter().map(build).collect()
+}

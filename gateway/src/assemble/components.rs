@@ -1,0 +1,124 @@
+//! The components that a configuration names: read whole, checked against their pins, compiled or carried over.
+
+use super::Assembly;
+use gateway_config::{Config, Diagnostic, PluginUse};
+use gateway_plugin_host::{Host, Loaded};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The longest component (HARDENING W12).
+const LONGEST: u64 = 64 << 20;
+
+/// A component as it was in a file at one time.
+#[derive(Clone)]
+pub(crate) struct Version {
+    /// Of the bytes, SHA-256 in lower-case hex.
+    pub(crate) hash: Arc<str>,
+    pub(crate) component: Arc<Loaded>,
+}
+
+/// Each component once, by file.
+pub(super) struct Components(HashMap<PathBuf, Version>);
+
+impl Components {
+    /// Reads and loads every component of a configuration. `rolled_back` holds, by the hash of a version that failed, the version
+    /// to use in its place.
+    pub(super) fn read(
+        host: &Arc<Host>,
+        config: &Config,
+        previous: Option<&Assembly>,
+        rolled_back: &BTreeMap<String, Version>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let known: HashMap<&str, &Version> = previous
+            .iter()
+            .flat_map(|previous| &previous.plugins)
+            .map(|plugin| (&*plugin.version.hash, &plugin.version))
+            .collect();
+        let mut components = HashMap::new();
+        let mut problems = Vec::new();
+        for plugin in &config.plugins {
+            if components.contains_key(&plugin.file) {
+                continue;
+            }
+            match version(host, config, plugin, &known, rolled_back) {
+                Ok(version) => drop(components.insert(plugin.file.clone(), version)),
+                Err(problem) => problems.push(*problem),
+            }
+        }
+        if problems.is_empty() { Ok(Self(components)) } else { Err(problems) }
+    }
+
+    pub(super) fn of(&self, plugin: &PluginUse) -> Option<&Version> {
+        self.0.get(&plugin.file)
+    }
+}
+
+fn version(
+    host: &Arc<Host>,
+    config: &Config,
+    plugin: &PluginUse,
+    known: &HashMap<&str, &Version>,
+    rolled_back: &BTreeMap<String, Version>,
+) -> Result<Version, Box<Diagnostic>> {
+    let fail = |code, message: String, hint: Option<&str>| {
+        let mut problem = Diagnostic::error(code, message);
+        if let Some(place) = plugin.places.first() {
+            problem = problem.at(place);
+        }
+        problem.hint = hint.map(Into::into);
+        Box::new(problem)
+    };
+    let name = &plugin.name;
+    confined(config, &plugin.file)
+        .map_err(|problem| fail("plugin-outside", format!("the file of plugin `{name}` {problem}"), None))?;
+    let source = read(&plugin.file)
+        .map_err(|error| fail("plugin-unreadable", format!("cannot read {}: {error}", plugin.file.display()), None))?;
+    let hash = hex(&Sha256::digest(&source));
+    if let Some(pin) = &plugin.sha256
+        && *pin != hash
+    {
+        let message = format!("{} has the SHA-256 {hash}, which is not the one that is pinned", plugin.file.display());
+        return Err(fail(
+            "plugin-pin",
+            message,
+            Some("check where the file comes from, then write its hash in `sha256`"),
+        ));
+    }
+    if let Some(good) = rolled_back.get(&hash) {
+        return Ok(good.clone());
+    }
+    if let Some(version) = known.get(&*hash) {
+        return Ok((*version).clone());
+    }
+    let component = host.load(name, &source).map_err(|error| {
+        fail("plugin-load", format!("{}: {}", plugin.file.display(), gateway_core::error::chain(&error)), None)
+    })?;
+    Ok(Version { hash: hash.into(), component })
+}
+
+/// A component stands in the plugin folder, also after every link was followed (HARDENING W11).
+fn confined(config: &Config, file: &Path) -> Result<(), String> {
+    let Some(folder) = &config.plugin_directory else { return Ok(()) };
+    let inside = |file: &Path| Some(file.canonicalize().ok()?.starts_with(folder.canonicalize().ok()?));
+    match inside(file) {
+        Some(false) => Err(format!("is a link out of {}", folder.display())),
+        _ => Ok(()),
+    }
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut source = Vec::new();
+    fs::File::open(file)?.take(LONGEST + 1).read_to_end(&mut source)?;
+    match source.len() as u64 > LONGEST {
+        true => Err(std::io::Error::other("it has more than 64 MiB")),
+        false => Ok(source),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,126 @@
+//! The plugins of a configuration: each use of a component with its settings, carried over where nothing changed.
+
+use super::components::{Components, Version};
+use super::{Assembler, Assembly};
+use gateway_config::{Config, Diagnostic, OnError, PluginUse};
+use gateway_core::plugin;
+use gateway_plugin_host::{Grants, Limits, PluginSettings, WasmPlugin};
+use std::sync::Arc;
+
+/// A plugin as it serves.
+pub(crate) struct Installed {
+    pub(crate) written: PluginUse,
+    pub(crate) version: Version,
+    pub(crate) plugin: Arc<WasmPlugin>,
+}
+
+/// One for each entry of [`Config::plugins`], in their order.
+pub(super) fn install(
+    assembler: &Assembler,
+    config: &Config,
+    components: &Components,
+    previous: Option<&Assembly>,
+) -> Result<Vec<Installed>, Vec<Diagnostic>> {
+    let mut installed = Vec::with_capacity(config.plugins.len());
+    let mut problems = Vec::new();
+    for written in &config.plugins {
+        let Some(version) = components.of(written) else { continue };
+        let checked = check(written, version);
+        if !checked.is_empty() {
+            problems.extend(checked);
+            continue;
+        }
+        let plugin = match kept(written, version, previous) {
+            Some(plugin) => Ok(plugin),
+            None => {
+                assembler.runtime.block_on(assembler.host.plugin(Arc::clone(&version.component), settings(written)))
+            }
+        };
+        match plugin {
+            Ok(plugin) => installed.push(Installed { written: written.clone(), version: version.clone(), plugin }),
+            Err(error) => {
+                let message = format!("plugin `{}`: {}", written.name, gateway_core::error::chain(&error));
+                problems.push(at(written, Diagnostic::error("plugin-configure", message)));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(installed) } else { Err(problems) }
+}
+
+/// The configuration against the schema that the component carries; each problem at its own place.
+fn check(written: &PluginUse, version: &Version) -> Vec<Diagnostic> {
+    let Some(manifest) = &version.component.manifest else { return Vec::new() };
+    let problems = manifest.problems(written.config.value());
+    let diagnostic = |problem: gateway_plugin_host::Problem| {
+        let mut pointer = problem.pointer.as_str();
+        // A missing key has no place: the nearest table that was written has.
+        let place = loop {
+            match (written.config_places.get(pointer), pointer.rsplit_once('/')) {
+                (Some(place), _) => break Some(place),
+                (None, Some((parent, _))) => pointer = parent,
+                (None, None) => break None,
+            }
+        };
+        let path = problem.pointer.trim_start_matches('/').replace('/', ".");
+        let place_name = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
+        let message =
+            format!("the configuration of plugin `{}` does not fit: {place_name}{}", written.name, problem.message);
+        let diagnostic = Diagnostic::error("plugin-config", message);
+        match place {
+            Some(place) => diagnostic.at(place),
+            None => at(written, diagnostic),
+        }
+    };
+    problems.into_iter().map(diagnostic).collect()
+}
+
+fn at(written: &PluginUse, diagnostic: Diagnostic) -> Diagnostic {
+    match written.places.first() {
+        Some(place) => diagnostic.at(place),
+        None => diagnostic,
+    }
+}
+
+/// The same component with the same settings keeps its instances.
+fn kept(written: &PluginUse, version: &Version, previous: Option<&Assembly>) -> Option<Arc<WasmPlugin>> {
+    let same = |before: &&Installed| {
+        let moved = PluginUse {
+            places: written.places.clone(),
+            config_places: written.config_places.clone(),
+            ..before.written.clone()
+        };
+        before.version.hash == version.hash && moved == *written
+    };
+    Some(Arc::clone(&previous?.plugins.iter().find(same)?.plugin))
+}
+
+fn settings(written: &PluginUse) -> PluginSettings {
+    let names = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
+    let grants = &written.grants;
+    let limits = &written.limits;
+    PluginSettings {
+        name: Arc::clone(&written.name),
+        config: written.config.value().to_string(),
+        grants: Grants {
+            identity: grants.identity,
+            http_upstreams: names(&grants.http_upstreams),
+            http_origins: grants.http_origins.clone(),
+            secrets: grants.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect(),
+            set_upstream: names(&grants.set_upstream),
+        },
+        limits: Limits {
+            cpu: limits.cpu,
+            start: limits.start,
+            wall: limits.wall,
+            memory: limits.memory,
+            body: limits.body,
+            waiting: limits.waiting.get() as usize,
+            reuse: limits.reuse.get(),
+        },
+        on_error: match written.on_error {
+            OnError::Deny => plugin::OnError::Deny,
+            OnError::Skip => plugin::OnError::Skip,
+        },
+        isolate: written.isolate,
+    }
+}

@@ -1,0 +1,124 @@
+//! The routes of each listener, with chains and targets looked up.
+
+use super::plugins::Installed;
+use gateway_config::{Config, Diagnostic, Dispatch, Listener, Route};
+use gateway_core::exchange::Answer;
+use gateway_core::{Phase, Plugin, problem};
+use gateway_proxy::chain::Chain;
+use gateway_proxy::route;
+use gateway_proxy::router::Router;
+use gateway_proxy::snapshot::Table;
+use gateway_proxy::upstream::Upstream;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+type Upstreams = HashMap<Arc<str>, Arc<Upstream>>;
+
+/// What each listener serves.
+pub(super) fn tables(
+    config: &Config,
+    plugins: &[Installed],
+    upstreams: &Upstreams,
+) -> Result<HashMap<Arc<str>, Arc<Table>>, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let mut tables = HashMap::new();
+    for listener in &config.listeners {
+        let served =
+            config.routes.iter().filter(|route| route.listeners.is_empty() || route.listeners.contains(&listener.name));
+        let mut routes = Vec::new();
+        for written in served {
+            match build(listener, written, plugins, upstreams) {
+                Ok(route) => routes.push((written.matches.clone(), written.priority, Arc::new(route))),
+                // A route on several listeners has its problem once.
+                Err(problem) if problems.contains(&*problem) => {}
+                Err(problem) => problems.push(*problem),
+            }
+        }
+        let table = Table {
+            router: Router::new(routes),
+            unmatched: chain(listener, &[], plugins),
+            target_limit: listener.limits.target,
+            body_limit: listener.limits.body,
+        };
+        tables.insert(Arc::clone(&listener.name), Arc::new(table));
+    }
+    if problems.is_empty() { Ok(tables) } else { Err(problems) }
+}
+
+fn build(
+    listener: &Listener,
+    written: &Route,
+    plugins: &[Installed],
+    upstreams: &Upstreams,
+) -> Result<route::Route, Box<Diagnostic>> {
+    let problem = |code, message: String| Box::new(Diagnostic::error(code, message).at(&written.place));
+    if listener.chain.len() + written.chain.len() > Chain::LONGEST {
+        let message = format!("route `{}` has more than {} plugins in its chain", written.name, Chain::LONGEST);
+        return Err(problem("chain-too-long", message));
+    }
+    let dispatch = match &written.dispatch {
+        Dispatch::Upstream(forward) => {
+            let upstream = upstreams
+                .get(&forward.upstream)
+                .ok_or_else(|| problem("unknown-upstream", format!("there is no upstream `{}`", forward.upstream)))?;
+            route::Dispatch::Upstream(route::Forward {
+                upstream: Arc::clone(upstream),
+                rewrite: forward.rewrite.clone(),
+                host: forward.host.clone(),
+            })
+        }
+        Dispatch::Answer(position) => {
+            let plugin = plugins
+                .get(*position)
+                .filter(|installed| installed.plugin.phases().has(Phase::Handle))
+                .ok_or_else(|| {
+                    let message = format!("the plugin that answers route `{}` exports no `handle`", written.name);
+                    let mut problem = problem("not-an-answer", message);
+                    problem.hint = Some("name it in a `chain`, or take one that answers, such as `aggregate`".into());
+                    problem
+                })?;
+            route::Dispatch::Answer(Arc::clone(&plugin.plugin) as Arc<dyn Plugin>)
+        }
+        Dispatch::Redirect { status, location } => {
+            route::Dispatch::Redirect { status: status_of(*status), location: location.clone() }
+        }
+        Dispatch::Respond { status, headers, body } => {
+            route::Dispatch::Respond(fixed(status_of(*status), headers, body.as_deref()))
+        }
+    };
+    Ok(route::Route {
+        name: Arc::clone(&written.name),
+        chain: chain(listener, &written.chain, plugins),
+        dispatch,
+        deadline: written.deadline,
+        allow: written.allow,
+        body_limit: written.body_limit,
+    })
+}
+
+fn chain(listener: &Listener, own: &[usize], plugins: &[Installed]) -> Chain {
+    let link =
+        |position: &usize| plugins.get(*position).map(|installed| Arc::clone(&installed.plugin) as Arc<dyn Plugin>);
+    Chain::new(listener.chain.iter().chain(own).filter_map(link).collect())
+}
+
+/// The configuration has checked its range.
+fn status_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn fixed(status: StatusCode, fields: &[(String, String)], body: Option<&str>) -> Answer {
+    let mut answer = match body {
+        None if status.as_u16() >= 400 => problem::answer(status, None),
+        _ => {
+            Answer { status, headers: HeaderMap::new(), body: bytes::Bytes::from(body.unwrap_or_default().to_owned()) }
+        }
+    };
+    for (name, value) in fields {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            answer.headers.insert(name, value);
+        }
+    }
+    answer
+}

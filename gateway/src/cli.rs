@@ -1,0 +1,87 @@
+//! What may be typed.
+
+use crate::telemetry::LogFormat;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// An API gateway that its users extend with WebAssembly.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "\
+Exit codes: 0 good, 1 failed, 2 usage or configuration."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve, and take up every change of the files while serving
+    Run(Run),
+    /// Say everything that is wrong with a configuration, its plugins included
+    Check(Check),
+    /// Say which way a request would take, and where each part of it was written
+    #[command(
+        after_help = "Example: gateway explain --config gateway.toml GET http://api.example.com/orders/17 -H 'x-tier: gold'"
+    )]
+    Explain(Explain),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration: a file, or a folder with a gateway.toml
+    #[arg(long, short, value_name = "FILE", default_value = "gateway.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// What is logged, as in `info` or `warn,gateway_proxy=debug`
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "GATEWAY_LOG")]
+    pub(crate) log: String,
+    /// How a line of the log looks
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
+    /// Threads that serve; by default one for each core
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// The request's method
+    pub(crate) method: String,
+    /// The request's URL; its host and port choose the listener
+    pub(crate) url: String,
+    /// A field of the request, `name: value`
+    #[arg(long = "header", short = 'H', value_name = "FIELD")]
+    pub(crate) headers: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Say what a component is: ABI, phases, capabilities, schema, size
+    Inspect {
+        /// Any .wasm file
+        file: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,93 @@
+//! The listeners of the process, kept over generations by name and address.
+
+use arc_swap::ArcSwap;
+use gateway_config::{Diagnostic, Listener as Written};
+use gateway_core::instruments::Instruments;
+use gateway_proxy::listener::{Bound, Listener, Settings};
+use gateway_proxy::snapshot::Snapshot;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+type Key = (Arc<str>, SocketAddr);
+
+/// All sockets that take requests.
+pub(crate) struct Listeners {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    instruments: Instruments,
+    /// Taken when the process drains.
+    alive: Mutex<Option<mpsc::Sender<()>>>,
+    open: Mutex<BTreeMap<Key, Listener>>,
+}
+
+impl Listeners {
+    /// None yet. The sender is dropped with the last connection after [`Self::drain`].
+    pub(crate) fn new(snapshot: Arc<ArcSwap<Snapshot>>, instruments: Instruments, alive: mpsc::Sender<()>) -> Self {
+        Self { snapshot, instruments, alive: Mutex::new(Some(alive)), open: Mutex::default() }
+    }
+
+    /// Binds those that are not open yet.
+    ///
+    /// # Errors
+    /// One cannot be bound; none is kept.
+    pub(crate) fn bind(&self, written: &[Written]) -> Result<Vec<(Key, Bound)>, Box<Diagnostic>> {
+        let open = self.open.lock();
+        let new = written.iter().filter(|listener| !open.contains_key(&key(listener)));
+        let bind = |listener: &Written| {
+            let bound = Bound::bind(listener.address).map_err(|error| {
+                let message = format!("listener `{}` cannot bind {}: {error}", listener.name, listener.address);
+                let mut problem = Diagnostic::error("listener-bind", message).at(&listener.place);
+                problem.hint = Some("another program may have it; `ss -ltnp` shows which".into());
+                Box::new(problem)
+            })?;
+            Ok((key(listener), bound))
+        };
+        new.map(bind).collect()
+    }
+
+    /// Serves what was bound, applies changed settings, drains what is no longer written. The snapshot is in force already.
+    pub(crate) fn apply(&self, written: &[Written], bound: Vec<(Key, Bound)>) {
+        let mut open = self.open.lock();
+        let settings = |listener: &Written| Settings { timeouts: listener.timeouts, limits: listener.limits };
+        let Some(alive) = self.alive.lock().clone() else { return };
+        for (key, bound) in bound {
+            if let Some(listener) = written.iter().find(|listener| listener.name == key.0) {
+                let snapshot = Arc::clone(&self.snapshot);
+                let served =
+                    Listener::serve(bound, &key.0, settings(listener), snapshot, &self.instruments, alive.clone());
+                tracing::info!(listener = %key.0, address = %served.address(), "listening");
+                open.insert(key, served);
+            }
+        }
+        for listener in written {
+            if let Some(served) = open.get(&key(listener)) {
+                served.set(settings(listener));
+            }
+        }
+        open.retain(|key, served| {
+            let wanted = written.iter().any(|listener| self::key(listener) == *key);
+            if !wanted {
+                tracing::info!(listener = %key.0, address = %served.address(), "no longer listening");
+                served.drain();
+            }
+            wanted
+        });
+    }
+
+    /// Takes no more connections anywhere and lets the open ones end with their requests.
+    pub(crate) fn drain(&self) {
+        self.alive.lock().take();
+        self.open.lock().values().for_each(Listener::drain);
+    }
+
+    /// Names and the addresses that they really have.
+    pub(crate) fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
+        self.open.lock().iter().map(|((name, _), listener)| (Arc::clone(name), listener.address())).collect()
+    }
+}
+
+fn key(listener: &Written) -> Key {
+    (Arc::clone(&listener.name), listener.address)
+}

@@ -1,0 +1,225 @@
+//! New files become a new generation while requests run: watch, settle, build, swap.
+//!
+//! Everything is built before anything changes; a failure changes nothing and is told. The state is a level that one can ask
+//! for (`/status`), not only a line in the log.
+
+mod inputs;
+mod rollback;
+mod step;
+mod watch;
+
+pub(crate) use inputs::Inputs;
+pub(crate) use rollback::Rollback;
+
+use crate::assemble::{Assembler, Assembly, inputs};
+use crate::listeners::Listeners;
+use gateway_config::{Diagnostic, Sources, SystemEnvironment};
+use gateway_core::clock::{now, since_epoch};
+use gateway_core::instruments::Counter;
+use gateway_proxy::snapshot::Snapshot;
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use step::{Action, Event, State, step};
+use watch::Watch;
+
+/// What `/status` says of reloads.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Status {
+    /// `current`: what the files say is what serves; `failed`: they cannot be used, and the last good generation serves.
+    pub(crate) state: &'static str,
+    pub(crate) generation: u64,
+    /// Seconds since 1970.
+    pub(crate) since: u64,
+    /// Why the files cannot be used.
+    pub(crate) problems: Vec<Problem>,
+    /// The same as they would be printed by `gateway check`.
+    #[serde(skip)]
+    pub(crate) rendered: String,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+}
+
+/// One problem, for machines.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Problem {
+    code: &'static str,
+    message: String,
+    file: Option<PathBuf>,
+    line: Option<u32>,
+    column: Option<u32>,
+    hint: Option<String>,
+}
+
+impl From<&Diagnostic> for Problem {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let place = diagnostic.place.as_ref();
+        Self {
+            code: diagnostic.code,
+            message: diagnostic.message.clone(),
+            file: place.map(|place| place.file.as_ref().clone()),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            hint: diagnostic.hint.clone(),
+        }
+    }
+}
+
+/// A generation that could not be built.
+pub(crate) struct Failure {
+    pub(crate) problems: Vec<Diagnostic>,
+    pub(crate) sources: Sources,
+    /// What to watch for a repair.
+    pub(crate) inputs: Inputs,
+}
+
+/// Loads and builds, without touching what serves.
+pub(crate) fn build(
+    path: &Path,
+    assembler: &Assembler,
+    previous: Option<&Assembly>,
+    rollback: &Rollback,
+) -> Result<Assembly, Box<Failure>> {
+    let loaded = gateway_config::load(path, &SystemEnvironment).map_err(|problems| {
+        let files: std::collections::BTreeSet<_> = problems.files.iter().cloned().collect();
+        let folders = files.iter().filter_map(|file| file.parent()).map(Into::into).collect();
+        let inputs = Inputs { files, folders };
+        Box::new(Failure { problems: problems.diagnostics, sources: problems.sources, inputs })
+    })?;
+    let (inputs, sources) = (inputs(&loaded.config), loaded.sources.clone());
+    assembler
+        .assemble(loaded, previous, rollback.versions())
+        .map_err(|problems| Box::new(Failure { problems, sources, inputs }))
+}
+
+/// Owns what serves, and replaces it.
+pub(crate) struct Reload {
+    pub(crate) path: PathBuf,
+    pub(crate) assembler: Arc<Assembler>,
+    pub(crate) current: Arc<Mutex<Arc<Assembly>>>,
+    pub(crate) snapshot: Arc<arc_swap::ArcSwap<Snapshot>>,
+    pub(crate) listeners: Arc<Listeners>,
+    pub(crate) status: Arc<Mutex<Status>>,
+    pub(crate) rollback: Rollback,
+    pub(crate) succeeded: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl Reload {
+    /// Runs for as long as the process serves.
+    pub(crate) async fn run(mut self) {
+        let mut state = State::default();
+        let inputs = self.current().inputs();
+        state.committed = Some(inputs.digest(&self.rollback.hashes()));
+        let mut watch = Watch::new(inputs);
+        loop {
+            tokio::select! {
+                () = watch.changed() => {}
+                () = self.rollback.due() => {}
+            }
+            let mut action = Action::Look;
+            while action != Action::Nothing {
+                let event = match action {
+                    Action::Build => self.attempt(&mut watch).await,
+                    _ => Event::Seen(self.digest(watch.inputs()).await),
+                };
+                (state, action) = step(state, event);
+            }
+            if state.failed.is_none() {
+                self.recovered();
+            }
+        }
+    }
+
+    fn current(&self) -> Arc<Assembly> {
+        Arc::clone(&self.current.lock())
+    }
+
+    async fn digest(&self, inputs: &Inputs) -> step::Digest {
+        let (inputs, rolled_back) = (inputs.clone(), self.rollback.hashes());
+        tokio::task::spawn_blocking(move || inputs.digest(&rolled_back)).await.unwrap_or_default()
+    }
+
+    /// Builds off the runtime's threads, then swaps.
+    async fn attempt(&mut self, watch: &mut Watch) -> Event {
+        let started = now();
+        let (path, assembler, previous, rollback) =
+            (self.path.clone(), Arc::clone(&self.assembler), self.current(), self.rollback.clone());
+        let built = tokio::task::spawn_blocking(move || build(&path, &assembler, Some(&previous), &rollback)).await;
+        let failure = match built {
+            Ok(Ok(assembly)) => match self.commit(assembly).await {
+                Ok(inputs) => {
+                    watch.set(inputs);
+                    let milliseconds = now().duration_since(started).as_millis();
+                    tracing::info!(
+                        generation = self.current().snapshot.generation,
+                        milliseconds,
+                        "new generation serves"
+                    );
+                    return Event::Committed;
+                }
+                Err(problem) => vec![*problem],
+            },
+            Ok(Err(failure)) => {
+                watch.set(self.current().inputs().union(failure.inputs));
+                self.refuse(&failure.problems, Some(&failure.sources));
+                return Event::Failed;
+            }
+            Err(panic) => {
+                vec![Diagnostic::error("internal", format!("the new generation could not be built: {panic}"))]
+            }
+        };
+        self.refuse(&failure, None);
+        Event::Failed
+    }
+
+    /// All or nothing: sockets are bound first, because only that can fail.
+    async fn commit(&mut self, assembly: Assembly) -> Result<Inputs, Box<Diagnostic>> {
+        let assembly = Arc::new(assembly);
+        let bound = self.listeners.bind(&assembly.config.listeners)?;
+        self.rollback.watch(&self.current(), &assembly);
+        self.snapshot.store(Arc::clone(&assembly.snapshot));
+        self.listeners.apply(&assembly.config.listeners, bound);
+        let inputs = assembly.inputs();
+        let generation = assembly.snapshot.generation;
+        *self.current.lock() = assembly;
+        self.succeeded.increment();
+        let mut status = self.status.lock();
+        let (succeeded, failed) = (status.succeeded + 1, status.failed);
+        *status = Status {
+            state: "current",
+            generation,
+            since: since_epoch().as_secs(),
+            succeeded,
+            failed,
+            ..Status::default()
+        };
+        Ok(inputs)
+    }
+
+    fn refuse(&self, problems: &[Diagnostic], sources: Option<&Sources>) {
+        self.failed.increment();
+        let rendered = match sources {
+            Some(sources) => gateway_config::render(problems, sources, false),
+            None => problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("\n"),
+        };
+        tracing::error!("the change was refused, the last good generation serves:\n{rendered}");
+        let mut status = self.status.lock();
+        status.state = "failed";
+        status.problems = problems.iter().map(Problem::from).collect();
+        status.rendered = rendered;
+        status.failed += 1;
+    }
+
+    /// The files were put back as they were.
+    fn recovered(&self) {
+        let mut status = self.status.lock();
+        if status.state != "current" {
+            status.state = "current";
+            status.problems.clear();
+            status.rendered.clear();
+            tracing::info!("the files are again what serves");
+        }
+    }
+}
