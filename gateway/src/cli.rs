@@ -76,6 +76,30 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
+    /// Make a folder with a plugin that works, to be changed
+    New {
+        /// Its name: the folder, the crate and the plugin
+        name: String,
+        /// Where to put the folder
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        into: PathBuf,
+        /// The Rust SDK to depend on, when it is a folder of a checkout
+        #[arg(long, value_name = "FOLDER")]
+        sdk: Option<PathBuf>,
+    },
+    /// Turn a crate into a checked component with its manifest inside
+    #[command(after_help = "Another language: `--module FILE` takes what its toolchain made, with `plugin.toml` from the folder.")]
+    Build {
+        /// The plugin's folder
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// What another toolchain made, a core module or a component; no crate is built then
+        #[arg(long, value_name = "FILE")]
+        module: Option<PathBuf>,
+        /// Where to put the component; written whole, then renamed into place
+        #[arg(long, short, value_name = "FILE OR FOLDER")]
+        output: Option<PathBuf>,
+    },
     /// Say what a component is: ABI, phases, capabilities, schema, size
     Inspect {
         /// Any .wasm file

@@ -1,12 +1,16 @@
 //! `gateway plugin`: make, build and look at plugins.
 
+mod build;
 mod inspect;
+mod new;
 
 use crate::cli::Plugin;
 use std::process::ExitCode;
 
 pub(super) fn run(command: Plugin) -> ExitCode {
     let done = match command {
+        Plugin::New { name, into, sdk } => new::run(&name, &into, sdk.as_deref()),
+        Plugin::Build { folder, module, output } => build::run(&folder, module.as_deref(), output.as_deref()),
         Plugin::Inspect { file, json } => inspect::run(&file, json),
     };
     match done {
