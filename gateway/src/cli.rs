@@ -50,9 +50,22 @@ pub(crate) struct Run {
     /// How a line of the log looks
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,
+    /// How changes of files are noticed; `look` is for file systems without events
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) watch: Watching,
     /// Threads that serve; by default one for each core
     #[arg(long, value_name = "NUMBER")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// How changes of files are noticed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Watching {
+    /// By the file system's events, and by a look now and then
+    #[default]
+    Events,
+    /// By a look every quarter of a second
+    Look,
 }
 
 #[derive(Debug, Args)]
@@ -88,7 +101,9 @@ pub(crate) enum Plugin {
         sdk: Option<PathBuf>,
     },
     /// Turn a crate into a checked component with its manifest inside
-    #[command(after_help = "Another language: `--module FILE` takes what its toolchain made, with `plugin.toml` from the folder.")]
+    #[command(
+        after_help = "Another language: `--module FILE` takes what its toolchain made, with `plugin.toml` from the folder."
+    )]
     Build {
         /// The plugin's folder
         #[arg(default_value = ".")]

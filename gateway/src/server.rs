@@ -2,6 +2,7 @@
 
 use crate::admin;
 use crate::assemble::{Assembler, Assembly};
+use crate::cli::Watching;
 use crate::listeners::Listeners;
 use crate::reload::{self, Failure, Reload, Rollback, Status};
 use arc_swap::ArcSwap;
@@ -50,7 +51,7 @@ pub(crate) fn assembler(instruments: &Instruments, runtime: tokio::runtime::Hand
 }
 
 /// Serves until the process is asked to stop.
-pub(crate) async fn serve(path: &Path) -> Result<(), Refusal> {
+pub(crate) async fn serve(path: &Path, watching: Watching) -> Result<(), Refusal> {
     let instruments = Instruments::default();
     let runtime = tokio::runtime::Handle::current();
     let assembler = Arc::new(assembler(&instruments, runtime).map_err(Refusal::Other)?);
@@ -82,6 +83,7 @@ pub(crate) async fn serve(path: &Path) -> Result<(), Refusal> {
     listeners.apply(&first.config.listeners, bound);
     let reload = Reload {
         path: path.to_owned(),
+        watching,
         assembler,
         current: Arc::clone(&running.current),
         snapshot: Arc::clone(&snapshot),

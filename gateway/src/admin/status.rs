@@ -28,6 +28,8 @@ struct PluginStatus {
     file: PathBuf,
     sha256: Arc<str>,
     version: Option<String>,
+    /// The hash of the file's version, where that one failed and this one came back.
+    rolled_back_from: Option<Arc<str>>,
     phases: Vec<&'static str>,
     calls: u64,
     traps: u64,
@@ -64,6 +66,7 @@ fn plugin(installed: &Installed) -> PluginStatus {
         file: installed.written.file.clone(),
         sha256: Arc::clone(&installed.version.hash),
         version: installed.version.component.manifest.as_ref().map(|manifest| manifest.version.clone()),
+        rolled_back_from: installed.version.instead_of.clone(),
         phases: installed.plugin.phases().iter().map(|phase| phase.name()).collect(),
         calls: statistics.calls,
         traps: statistics.traps,

@@ -19,6 +19,8 @@ pub(crate) struct Version {
     /// Of the bytes, SHA-256 in lower-case hex.
     pub(crate) hash: Arc<str>,
     pub(crate) component: Arc<Loaded>,
+    /// The hash of what is in the file, where that version failed and this one stands in its place.
+    pub(crate) instead_of: Option<Arc<str>>,
 }
 
 /// Each component once, by file.
@@ -89,15 +91,15 @@ fn version(
         ));
     }
     if let Some(good) = rolled_back.get(&hash) {
-        return Ok(good.clone());
+        return Ok(Version { instead_of: Some(hash.into()), ..good.clone() });
     }
     if let Some(version) = known.get(&*hash) {
-        return Ok((*version).clone());
+        return Ok(Version { instead_of: None, ..(*version).clone() });
     }
     let component = host.load(name, &source).map_err(|error| {
         fail("plugin-load", format!("{}: {}", plugin.file.display(), gateway_core::error::chain(&error)), None)
     })?;
-    Ok(Version { hash: hash.into(), component })
+    Ok(Version { hash: hash.into(), component, instead_of: None })
 }
 
 /// A component stands in the plugin folder, also after every link was followed (HARDENING W11).

@@ -18,7 +18,7 @@ pub(super) fn run(options: &Run) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let served = runtime.block_on(server::serve(&options.config.config));
+    let served = runtime.block_on(server::serve(&options.config.config, options.watch));
     // Connections that did not end in time are cut here.
     runtime.shutdown_background();
     match served {

@@ -12,6 +12,7 @@ pub(crate) use inputs::Inputs;
 pub(crate) use rollback::Rollback;
 
 use crate::assemble::{Assembler, Assembly, inputs};
+use crate::cli::Watching;
 use crate::listeners::Listeners;
 use gateway_config::{Diagnostic, Sources, SystemEnvironment};
 use gateway_core::clock::{now, since_epoch};
@@ -96,6 +97,7 @@ pub(crate) fn build(
 /// Owns what serves, and replaces it.
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
+    pub(crate) watching: Watching,
     pub(crate) assembler: Arc<Assembler>,
     pub(crate) current: Arc<Mutex<Arc<Assembly>>>,
     pub(crate) snapshot: Arc<arc_swap::ArcSwap<Snapshot>>,
@@ -112,7 +114,7 @@ impl Reload {
         let mut state = State::default();
         let inputs = self.current().inputs();
         state.committed = Some(inputs.digest(&self.rollback.hashes()));
-        let mut watch = Watch::new(inputs);
+        let mut watch = Watch::new(inputs, self.watching);
         loop {
             tokio::select! {
                 () = watch.changed() => {}

@@ -4,6 +4,7 @@
 //! what events miss: an overflow, a file system without events, no watches left (HARDENING R6).
 
 use super::inputs::{Inputs, Signature};
+use crate::cli::Watching;
 use gateway_core::clock::now;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -41,12 +42,18 @@ struct Told {
 
 impl Watch {
     /// Watches these inputs from now on.
-    pub(crate) fn new(inputs: Inputs) -> Self {
+    pub(crate) fn new(inputs: Inputs, watching: Watching) -> Self {
         let told = Arc::new(Told::default());
         let listener = Arc::clone(&told);
-        let events = notify::recommended_watcher(move |event| listener.note(event))
-            .inspect_err(|error| tracing::warn!(%error, "no file events; looking at the files instead"))
-            .ok();
+        let events = match watching {
+            Watching::Look => None,
+            Watching::Events => notify::recommended_watcher(move |event| listener.note(event))
+                .inspect_err(|error| tracing::warn!(%error, "no file events"))
+                .ok(),
+        };
+        if events.is_none() {
+            tracing::info!("looking at the files instead of waiting for events");
+        }
         let mut watch =
             Self { seen: Signature::new(), inputs: Inputs::default(), told, events, folders: BTreeSet::new() };
         watch.set(inputs);

@@ -51,17 +51,32 @@ pub async fn send(
             HostField::Given(value) => value.clone(),
         };
         request.headers_mut().insert(http::header::HOST, field);
+        let spare = (lease.is_reused() && may_be_sent_twice(&request)).then(|| head_of(&request));
         match attempt(upstream, &mut lease, request, upload, deadline).await {
             Ok(response) => return response::incoming(response, lease, upstream.settings().timeouts.body),
-            Err(Failure { unsent: Some(unsent), error })
-                if lease.is_reused() && error.retryable() == Retry::IfReused =>
-            {
+            Err(Failure { unsent, error }) => {
+                let again = unsent.map(|unsent| *unsent).or(spare);
+                match again.filter(|_| lease.is_reused() && error.retryable() == Retry::IfReused) {
+                    Some(again) => request = again,
+                    None => return Err(error),
+                }
                 lease = upstream.fresh(lease, deadline).await?;
-                request = *unsent;
             }
-            Err(Failure { error, .. }) => return Err(error),
         }
     }
+}
+
+fn may_be_sent_twice(request: &Request<Body>) -> bool {
+    request.method().is_idempotent() && http_body::Body::is_end_stream(request.body())
+}
+
+/// The request again, without the body that it does not have.
+fn head_of(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(Body::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
 }
 
 /// An attempt without an answer, with the request where none of it was sent.
@@ -87,7 +102,7 @@ async fn attempt(
         biased;
         answer = answer => answer.map_err(|mut failure| {
             let unsent = failure.take_message().map(Box::new);
-            Failure { error: response::fault(failure.into_error(), upload, unsent.is_some()), unsent }
+            Failure { error: response::fault(failure.into_error(), upload), unsent }
         }),
         () = upload.answer_overdue(first_byte, deadline) => {
             let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);

@@ -30,7 +30,7 @@ pub(super) fn incoming(response: Response<Incoming>, lease: Lease, stall: Durati
 }
 
 /// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.
-pub(super) fn fault(cause: hyper::Error, upload: &Upload, unsent: bool) -> Error {
+pub(super) fn fault(cause: hyper::Error, upload: &Upload) -> Error {
     if let Some(error) = upload.take_fault() {
         return error;
     }
@@ -49,6 +49,7 @@ pub(super) fn fault(cause: hyper::Error, upload: &Upload, unsent: bool) -> Error
         Kind::ConnectionReadTimeout => "the upstream stopped answering",
         _ => "the upstream closed the connection before it answered",
     };
-    let retry = if unsent { Retry::IfReused } else { Retry::No };
+    // Closed before it answered: on a connection that had been idle, most likely before it saw the request.
+    let retry = if kind == Kind::ConnectionTerminated { Retry::IfReused } else { Retry::No };
     Error::new(kind, detail).retry(retry).because(cause)
 }

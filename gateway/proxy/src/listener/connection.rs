@@ -64,7 +64,6 @@ async fn serve_http1(
         .max_headers(settings.limits.headers)
         .max_header_size(settings.limits.header)
         .max_buf_size(BUFFER.max(settings.limits.header))
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     drive(served, activity, None, shared).await;
 }

@@ -1,0 +1,10 @@
+//! The built gateway over sockets. Each row of HARDENING.md is named by a test: `tests/tidy.rs` counts them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
+
+mod flow;
+mod http1;
+mod http2_abuse;
+mod reload;
+mod timeouts;

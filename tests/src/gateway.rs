@@ -1,0 +1,270 @@
+//! The built gateway as a child process with a folder of its own.
+
+use crate::client::{Client, Response};
+use crate::wait::until;
+use serde_json::Value;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running gateway; it ends with this value.
+pub struct TestGateway {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+/// A gateway to be started.
+#[derive(Default)]
+pub struct Setup {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    arguments: Vec<String>,
+    log: Option<String>,
+}
+
+impl Setup {
+    /// A configuration. `[plugins]` and `[admin]` are added; listeners take port 0.
+    #[must_use]
+    pub fn new(config: &str) -> Self {
+        Self::default().file("gateway.toml", TestGateway::complete(config))
+    }
+
+    /// A file in the gateway's folder.
+    #[must_use]
+    pub fn file(mut self, name: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((name.into(), content.into()));
+        self
+    }
+
+    /// A built component in the plugin folder.
+    #[must_use]
+    pub fn plugin(self, name: &str) -> Self {
+        let source = component(name);
+        self.file(format!("plugins.d/{name}.wasm"), source)
+    }
+
+    /// An argument of `gateway run`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// What is logged.
+    #[must_use]
+    pub fn log(mut self, filter: &str) -> Self {
+        self.log = Some(filter.into());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    #[must_use]
+    pub fn start(self) -> TestGateway {
+        let gateway = self.launch();
+        until("the gateway is ready", || {
+            let (status, _) = gateway.admin("/ready")?;
+            (status == 200).then_some(())
+        });
+        gateway
+    }
+
+    /// Starts it, whatever comes of it.
+    #[must_use]
+    pub fn launch(self) -> TestGateway {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("plugins.d")).unwrap();
+        for (name, content) in &self.files {
+            write(&folder.path().join(name), &placed(folder.path(), content));
+        }
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(program())
+            .args(["run", "--log", self.log.as_deref().unwrap_or("info")])
+            .args(self.arguments)
+            .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", cache())
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        TestGateway { child, folder }
+    }
+}
+
+impl TestGateway {
+    /// Starts a gateway with this configuration.
+    #[must_use]
+    pub fn start(config: &str) -> Self {
+        Setup::new(config).start()
+    }
+
+    /// A configuration with what every test needs in front.
+    #[must_use]
+    pub fn complete(config: &str) -> String {
+        format!("[plugins]\ndirectory = \"plugins.d\"\n[admin]\naddress = \"unix:{{folder}}/admin.sock\"\n{config}")
+    }
+
+    /// A file in its folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces its configuration at once.
+    pub fn configure(&self, config: &str) {
+        self.replace("gateway.toml", Self::complete(config).as_bytes());
+    }
+
+    /// Writes a file beside its place, then renames it over: nobody sees half of it.
+    pub fn replace(&self, name: &str, content: &[u8]) {
+        let path = self.path(name);
+        let beside = path.with_extension("new");
+        write(&beside, &placed(self.folder.path(), content));
+        fs::rename(beside, path).unwrap();
+    }
+
+    /// Asks the admin listener; none while it is not there.
+    #[must_use]
+    pub fn admin(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+        let mut socket = UnixStream::connect(self.path("admin.sock")).ok()?;
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").ok()?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).ok()?;
+        let response = Response::parse(&answer)?;
+        Some((response.status, response.body))
+    }
+
+    /// What `/status` says.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let (_, body) = until("a status", || self.admin("/status"));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// A counter in `/status`; 0 where it was never touched.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> u64 {
+        self.status()["counters"][name].as_u64().unwrap_or_default()
+    }
+
+    /// Where a listener really listens.
+    #[must_use]
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        until("the listener is bound", || self.status()["listeners"][listener].as_str().map(str::to_owned))
+            .parse()
+            .unwrap()
+    }
+
+    /// A connection to the listener `public`.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::connect(self.address("public"))
+    }
+
+    /// `GET` on a connection of its own.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Response {
+        self.client().get(path)
+    }
+
+    /// Waits until this generation serves.
+    pub fn wait_for_generation(&self, generation: u64) {
+        until("the new generation serves", || (self.status()["reload"]["generation"] == generation).then_some(()));
+    }
+
+    /// Everything it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its resident memory in KiB.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Asks it to stop, as an init system does.
+    pub fn terminate(&self) {
+        let done = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        until("the gateway ends", || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+            let lines: Vec<_> = log.lines().rev().take(40).collect();
+            let last: Vec<_> = lines.into_iter().rev().collect();
+            let _ = writeln!(std::io::stderr(), "--- the gateway's log\n{}", last.join("\n"));
+        }
+    }
+}
+
+/// `{folder}` in a text is the gateway's own folder.
+fn placed(folder: &Path, content: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(content) {
+        Ok(text) => text.replace("{folder}", &folder.display().to_string()).into_bytes(),
+        Err(_) => content.to_vec(),
+    }
+}
+
+fn write(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// The folder of built programs that this test stands in.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The gateway beside this test.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn program() -> PathBuf {
+    let program = target().join("gateway");
+    assert!(program.exists(), "{} is missing: run `make test`, or `cargo build -p gateway` first", program.display());
+    program
+}
+
+/// One compile cache for all tests, so that a component is compiled once.
+fn cache() -> PathBuf {
+    target().join("test-cache")
+}
+
+/// A component that `make plugins` has built.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn component(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../build/plugins").join(name).with_extension("wasm");
+    fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `make test`, or `make plugins` first", path.display()))
+}

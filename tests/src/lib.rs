@@ -1,0 +1,21 @@
+//! The kit of the tests: the built gateway as a child process, scripted upstreams, raw clients. Everything is blocking and
+//! waits for what it needs; nothing sleeps to give something time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on ends"
+)]
+#![expect(clippy::disallowed_methods, reason = "tests measure and wait by the machine's clock")]
+
+pub mod client;
+pub mod gateway;
+pub mod http2;
+pub mod upstream;
+pub mod wait;
+
+pub use client::{Client, Response};
+pub use gateway::TestGateway;
+pub use upstream::{Reply, Upstream};
