@@ -1,0 +1,60 @@
+# `make help` lists what there is. Every target sets up what it needs; a machine has to bring Rust, a C compiler and make.
+
+# One folder for all checkouts of a user, so that wasmtime is compiled once.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/gateway/target
+GUESTS := $(HOME)/.cache/gateway/guests
+GATEWAY := $(CARGO_TARGET_DIR)/debug/gateway
+
+# Folders of plugins: ours, and those that only tests use.
+PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/guests/*/plugin.toml))
+# Workspaces beside the main one: their crates are also built for WebAssembly.
+GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test plugins bench fmt ci check test-languages build setup
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: plugins ## Start the quickstart: three demo services and the gateway; ctrl-C ends all of it
+	examples/quickstart/run $(CARGO_TARGET_DIR)/debug
+
+test: plugins check ## Build everything and run every test; ends with the table of what the gateway withstands
+	@# Tests of the built gateway wait more than they compute.
+	RUST_TEST_THREADS=4 cargo test --workspace --no-fail-fast
+	cargo test --manifest-path plugins/Cargo.toml --workspace
+	cargo test --workspace --quiet --test tidy -- --nocapture hardening
+
+plugins: build ## Build every plugin, ours and the tests', into build/plugins
+	@mkdir -p build/plugins
+	@for folder in $(PLUGINS); do \
+		CARGO_TARGET_DIR=$(GUESTS) $(GATEWAY) plugin build $$folder --output build/plugins || exit 1; \
+	done
+
+bench: ## Measure one call of a plugin inside the host, optimized
+	cargo bench --workspace
+
+fmt: ## Format every workspace
+	cargo fmt --all
+	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --manifest-path $$folder/Cargo.toml || exit 1; done
+
+check: ## Formatting and lints, warnings refused
+	cargo fmt --all --check
+	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --check --manifest-path $$folder/Cargo.toml || exit 1; done
+	cargo clippy --workspace --all-targets -- --deny warnings
+	@for folder in $(GUEST_WORKSPACES); do \
+		cargo clippy --manifest-path $$folder/Cargo.toml --workspace --all-targets -- --deny warnings || exit 1; \
+	done
+
+ci: ## What the build server runs
+	.ci/run
+
+test-languages: plugins ## Build the key check in other languages and compare their answers with Rust's
+	examples/languages/test
+
+build: setup
+	@# Tests too, so that what they need of the dependencies is compiled once, with one set of features.
+	cargo build --workspace --bins --tests
+
+setup:
+	@scripts/setup-wasm
