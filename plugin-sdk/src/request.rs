@@ -115,3 +115,14 @@ pub fn append_header(name: impl AsRef<str>, value: impl AsRef<str>) -> Result<()
 pub fn remove_header(name: impl AsRef<str>) -> Result<()> {
     sys::remove_header(name.as_ref())
 }
+
+/// Gives every line of a name another one; a line that is not UTF-8 is lost.
+///
+/// # Errors
+/// As for [`set_header`].
+pub fn rename_header(name: impl AsRef<str>, to: impl AsRef<str>) -> Result<()> {
+    let lines = header_values(&name);
+    remove_header(name)?;
+    let lines = lines.into_iter().filter_map(|line| String::from_utf8(line).ok());
+    lines.map(|line| append_header(&to, line)).collect()
+}

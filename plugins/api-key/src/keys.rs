@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 /// `keys` of the configuration: a table, or the text of a secret.
@@ -34,9 +34,12 @@ impl<'de> serde::de::Visitor<'de> for Visitor {
         pairs.collect::<Result<_, E>>().map(Written)
     }
 
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, table: A) -> Result<Written, A::Error> {
-        let table = BTreeMap::deserialize(serde::de::value::MapAccessDeserializer::new(table))?;
-        Ok(Written(table.into_iter().collect()))
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut table: A) -> Result<Written, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = table.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Written(pairs))
     }
 }
 

@@ -64,7 +64,10 @@ fn a_bad_configuration_is_named_and_no_key_repeated() {
         (json!({ "keys": { "alice": "" } }), "`keys`: the name and the key of `alice` must not be empty"),
         (json!({ "keys": "alice:a,bob:a" }), "`keys`: `alice` and `bob` have the same key"),
         (json!({ "keys": { "alice": 3 } }), "`keys.alice`: invalid type: integer `3`, expected a string"),
-        (json!({ "keys": "a:b", "heder": "x" }), "`heder`: unknown field `heder`, expected one of `keys`, `header`, `query`, `forward`"),
+        (
+            json!({ "keys": "a:b", "heder": "x" }),
+            "`heder`: unknown field `heder`, expected one of `keys`, `header`, `query`, `forward`",
+        ),
     ] {
         assert_eq!(Exchange::get("/").try_run::<ApiKey>(config).unwrap_err(), message);
     }
