@@ -54,6 +54,7 @@ pub mod kv;
 pub mod log;
 mod message;
 pub mod metrics;
+pub mod path;
 mod phase;
 mod plugin;
 pub mod query;

@@ -1,10 +1,6 @@
 //! Text with `${…}` in it.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use plugin_sdk::{attribute, exchange, request};
-
-/// What is encoded of a value that becomes one segment of a path: all but the unreserved characters of RFC 3986.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use plugin_sdk::{attribute, exchange, path, request};
 
 /// Text with places to be filled.
 pub(crate) struct Template(Vec<Part>);
@@ -53,7 +49,7 @@ impl Template {
 
     /// The text as a path: a value is one segment, whatever it holds.
     pub(crate) fn path(&self) -> Option<String> {
-        self.fill(|value| utf8_percent_encode(&value, SEGMENT).to_string())
+        self.fill(|value| path::segment(&value))
     }
 
     fn fill(&self, encode: impl Fn(String) -> String) -> Option<String> {
