@@ -6,5 +6,6 @@
 mod flow;
 mod http1;
 mod http2_abuse;
+mod plugins;
 mod reload;
 mod timeouts;

@@ -54,7 +54,7 @@ impl Load {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// How many requests failed or lost their connection.
+    /// How many requests failed. A client never connects again, so a lost connection fails all that follow.
     fn finish(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.into_iter().map(|client| client.join().unwrap()).sum()
@@ -71,7 +71,6 @@ fn r1_forty_reloads_under_load_lose_nothing() {
     let gateway = Setup::new(&config(&upstream, "0")).plugin("phases").start();
     let load = Load::start(&gateway, "/x", "", 4);
     let kept = gateway.address("public");
-    let before = gateway.counter("connections.accepted");
     for number in 1..=40 {
         let word = number.to_string();
         let text = match number % 4 {
@@ -92,8 +91,6 @@ fn r1_forty_reloads_under_load_lose_nothing() {
     assert_eq!(load.finish(), 0, "R1: requests failed");
     assert_eq!(gateway.status()["reload"]["failed"], 0);
     assert_eq!(gateway.address("public"), kept);
-    let own = gateway.counter("connections.accepted") - before;
-    assert!(own < 400, "R1: the load has lost its connections: {own} were made");
 }
 
 #[test]

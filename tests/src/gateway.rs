@@ -21,6 +21,8 @@ pub struct TestGateway {
 pub struct Setup {
     files: Vec<(PathBuf, Vec<u8>)>,
     arguments: Vec<String>,
+    links: Vec<(PathBuf, PathBuf)>,
+    cache: Option<PathBuf>,
     log: Option<String>,
 }
 
@@ -52,6 +54,31 @@ impl Setup {
         self
     }
 
+    /// Includes another file of the folder in the configuration.
+    #[must_use]
+    pub fn including(mut self, fragment: &str) -> Self {
+        for (name, content) in &mut self.files {
+            if name == Path::new("gateway.toml") {
+                content.splice(0..0, format!("include = [\"{fragment}\"]\n").into_bytes());
+            }
+        }
+        self
+    }
+
+    /// A symbolic link in the gateway's folder.
+    #[must_use]
+    pub fn link(mut self, name: &str, target: &str) -> Self {
+        self.links.push((name.into(), target.into()));
+        self
+    }
+
+    /// A compile cache of its own.
+    #[must_use]
+    pub fn cache(mut self, folder: &Path) -> Self {
+        self.cache = Some(folder.to_owned());
+        self
+    }
+
     /// What is logged.
     #[must_use]
     pub fn log(mut self, filter: &str) -> Self {
@@ -78,12 +105,15 @@ impl Setup {
         for (name, content) in &self.files {
             write(&folder.path().join(name), &placed(folder.path(), content));
         }
+        for (name, target) in &self.links {
+            std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+        }
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(program())
             .args(["run", "--log", self.log.as_deref().unwrap_or("info")])
             .args(self.arguments)
             .current_dir(folder.path())
-            .env("XDG_CACHE_HOME", cache())
+            .env("XDG_CACHE_HOME", self.cache.unwrap_or_else(cache))
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()

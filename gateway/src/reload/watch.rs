@@ -113,7 +113,7 @@ impl Watch {
                 signature = latest;
                 since = now();
             }
-            if now().duration_since(since) >= rest && !self.told.is_being_written() {
+            if now().duration_since(since) >= rest && !self.told.is_being_written(&self.inputs) {
                 return signature;
             }
         }
@@ -145,10 +145,11 @@ impl Told {
         self.something.notify_one();
     }
 
-    fn is_being_written(&self) -> bool {
+    /// Other files in the same folders, a log among them, may be written to for ever.
+    fn is_being_written(&self, inputs: &Inputs) -> bool {
         let now = now();
         let mut writers = self.writers.lock();
-        writers.retain(|_, since| now.duration_since(*since) < WRITER);
+        writers.retain(|path, since| inputs.files.contains(path) && now.duration_since(*since) < WRITER);
         !writers.is_empty()
     }
 }
