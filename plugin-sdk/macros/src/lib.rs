@@ -68,6 +68,10 @@ fn exports(plugin: &Type, written: &[Ident]) -> Tokens {
         |phase| quote!(::plugin_sdk::guest::#phase::export!(Component with_types_in ::plugin_sdk::guest::#phase);),
     );
     quote! {
+        // Natively only tests make a plugin; elsewhere the compiler would find it unused.
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(<#plugin as ::plugin_sdk::Plugin>::Config) -> ::core::result::Result<#plugin, ::std::string::String> =
+            <#plugin as ::plugin_sdk::Plugin>::configure;
         #[cfg(target_family = "wasm")]
         const _: () = {
             ::std::thread_local! {

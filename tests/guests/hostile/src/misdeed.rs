@@ -18,6 +18,7 @@ pub fn endless() -> ! {
     }
 }
 
+#[expect(unconditional_recursion, reason = "as told")]
 fn recurse(depth: u64) -> u64 {
     let room = black_box([depth; 64]);
     recurse(depth + 1) + room[usize::try_from(depth % 64).unwrap_or_default()]
@@ -63,7 +64,9 @@ pub fn commit(what: &str) -> Result<Flow> {
         "panic" => panic!("as told"),
         "fail" => Err(Error::Failed("as told".to_owned())),
         "big-answer" => Ok(Response::new(200).body(vec![b'x'; 32 << 20]).into()),
-        "many-headers" => tell(refused((0..100_000).try_for_each(|number| request::append_header(&format!("x-{number}"), "1")))),
+        "many-headers" => {
+            tell(refused((0..100_000).try_for_each(|number| request::append_header(&format!("x-{number}"), "1"))))
+        }
         "big-header" => tell(refused(request::set_header("x-big", &"x".repeat(1 << 20)))),
         "set-header" => {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
@@ -84,10 +87,13 @@ pub fn commit(what: &str) -> Result<Flow> {
         }
         "kv" => {
             let value = vec![0u8; 64 << 10];
-            let stored = (0..2000).take_while(|number| kv::set_bytes(&format!("{number}"), &value, None).is_ok()).count();
+            let stored =
+                (0..2000).take_while(|number| kv::set_bytes(&format!("{number}"), &value, None).is_ok()).count();
             tell(stored)
         }
-        "attributes" => tell(refused((0..100).try_for_each(|number| attribute::set(&format!("a{number}"), &"x".repeat(1000))))),
+        "attributes" => {
+            tell(refused((0..100).try_for_each(|number| attribute::set(&format!("a{number}"), &"x".repeat(1000)))))
+        }
         "identity" => tell(refused(attribute::set(attribute::CONSUMER, "root"))),
         "fetch" => {
             let request = Request::get(argument).timeout(Duration::from_secs(10));

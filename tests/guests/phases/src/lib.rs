@@ -1,9 +1,9 @@
-//! Exports every phase, and says which ran: in `x-phases` of the request for the service, of the response for the client, and of
-//! `on-complete` in the log. A request with `x-await: request`, `response` or both awaits these bodies; `x-respond` is a
-//! status to refuse with.
+//! Exports every phase, and tells in `x-ran` of the response which ran. What else happens is in `x-phases` of the request: the words
+//! `request-body` and `response-body` await these bodies, `respond` is answered with 418.
 
-use plugin_sdk::{BodyFlow, Flow, Plugin, Response, Result, Summary, attribute, request, response};
+use plugin_sdk::{BodyFlow, Flow, Plugin, Response, Result, Summary, attribute, metrics, request, response};
 
+/// The phases that ran so far.
 const RAN: &str = "ran";
 
 #[derive(Default)]
@@ -12,16 +12,16 @@ struct Phases;
 #[plugin_sdk::plugin]
 impl Plugin for Phases {
     fn on_request(&self) -> Result<Flow> {
-        request::set_header("x-phases", ran("on-request")?)?;
-        if let Some(status) = request::header("x-respond").and_then(|status| status.parse().ok()) {
-            return Ok(Response::problem(status, "the request asks for it").into());
+        ran("on-request")?;
+        if told("respond") {
+            return Ok(Response::new(418).header("x-from", "phases").into());
         }
-        Ok(awaits("request"))
+        Ok(awaits("request-body"))
     }
 
     fn on_request_body(&self, body: Vec<u8>) -> Result<BodyFlow> {
-        request::set_header("x-phases", ran("on-request-body")?)?;
-        Ok(BodyFlow::Replace([body.as_slice(), b"+request"].concat()))
+        ran("on-request-body")?;
+        Ok(BodyFlow::Replace([b"seen: ", body.as_slice()].concat()))
     }
 
     fn handle(&self, body: Vec<u8>) -> Result<Response> {
@@ -30,18 +30,16 @@ impl Plugin for Phases {
     }
 
     fn on_response(&self) -> Result<Flow> {
-        response::set_header("x-phases", ran("on-response")?)?;
-        Ok(awaits("response"))
+        response::set_header("x-ran", ran("on-response")?)?;
+        Ok(awaits("response-body"))
     }
 
     fn on_response_body(&self, body: Vec<u8>) -> Result<BodyFlow> {
-        response::set_header("x-phases", ran("on-response-body")?)?;
-        Ok(BodyFlow::Replace([body.as_slice(), b"+response"].concat()))
+        Ok(BodyFlow::Replace([body.as_slice(), b" and seen"].concat()))
     }
 
     fn on_complete(&self, summary: Summary) {
-        let ran = attribute::get(RAN).unwrap_or_default();
-        plugin_sdk::info!("{ran} on-complete status={} bytes={}", summary.status, summary.response_bytes);
+        metrics::count(&format!("completed-{}", summary.status), 1);
     }
 }
 
@@ -53,7 +51,10 @@ fn ran(phase: &str) -> Result<String> {
     Ok(ran)
 }
 
+fn told(word: &str) -> bool {
+    request::header("x-phases").is_some_and(|words| words.split(' ').any(|told| told == word))
+}
+
 fn awaits(body: &str) -> Flow {
-    let wanted = request::header("x-await").is_some_and(|wanted| wanted.contains(body));
-    if wanted { Flow::AwaitBody } else { Flow::Next }
+    if told(body) { Flow::AwaitBody } else { Flow::Next }
 }
