@@ -23,7 +23,8 @@ export const configure = {
 export const onRequest = {
   onRequest() {
     const given = readHeader(header);
-    const consumer = given === undefined ? undefined : consumerOf(given);
+    // An absent option is null in QuickJS's bindings and undefined in others.
+    const consumer = given == null ? undefined : consumerOf(given);
     if (consumer === undefined) return { tag: 'respond', val: refusal() };
     setAttribute('consumer', consumer);
     removeHeader(header);
