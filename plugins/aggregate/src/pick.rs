@@ -2,39 +2,39 @@
 
 use serde_json::{Map, Value};
 
-/// The value with the fields at these paths and no others; of a list, each element so.
-pub(crate) fn pick(value: &Value, paths: &[Vec<String>]) -> Value {
+/// The value with the fields at these paths and no others; of a list, each element so. What is absent is left out.
+pub(crate) fn pick<P: AsRef<[String]>>(value: &Value, paths: &[P]) -> Value {
     match value {
         Value::Array(elements) => elements.iter().map(|element| pick(element, paths)).collect(),
         Value::Object(fields) => {
-            let mut kept = Map::new();
-            for path in paths {
-                keep(fields, path, &mut kept);
-            }
-            Value::Object(kept)
+            let kept = fields.iter().filter_map(|(name, value)| Some((name.clone(), keep(name, value, paths)?)));
+            Value::Object(kept.collect::<Map<_, _>>())
         }
         other => other.clone(),
     }
 }
 
-/// Copies the field at this path; what is absent is left out.
-fn keep(fields: &Map<String, Value>, path: &[String], kept: &mut Map<String, Value>) {
-    let Some((name, rest)) = path.split_first() else { return };
-    let Some(value) = fields.get(name) else { return };
-    if rest.is_empty() {
-        kept.insert(name.clone(), value.clone());
-        return;
+/// What the paths that begin with this name keep of its value.
+fn keep<P: AsRef<[String]>>(name: &str, value: &Value, paths: &[P]) -> Option<Value> {
+    let through = paths.iter().filter_map(|path| path.as_ref().split_first());
+    let rests: Vec<&[String]> = through.filter(|(first, _)| *first == name).map(|(_, rest)| rest).collect();
+    if rests.iter().any(|rest| rest.is_empty()) {
+        return Some(value.clone());
     }
-    match value {
-        Value::Object(inner) => {
-            let below = kept.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(below) = below {
-                keep(inner, rest, below);
-            }
-        }
-        Value::Array(_) => {
-            kept.insert(name.clone(), pick(value, &[rest.to_vec()]));
-        }
-        _ => {}
+    let goes_on = !rests.is_empty() && (value.is_object() || value.is_array());
+    goes_on.then(|| pick(value, &rests))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn several_fields_of_a_lists_elements_are_kept() {
+        let paths: Vec<Vec<String>> =
+            ["items.name", "items.price"].iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
+        let value = json!({ "items": [{ "id": 1, "name": "cup", "price": 6 }, { "name": "pot" }], "more": 1 });
+        assert_eq!(pick(&value, &paths), json!({ "items": [{ "name": "cup", "price": 6 }, { "name": "pot" }] }));
     }
 }
