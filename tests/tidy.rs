@@ -1,6 +1,6 @@
 //! The rules of the house. Each failure says which rule was broken, why there is one, and where.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on ends")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use gateway_tests::gateway::program;
 use std::collections::BTreeMap;
@@ -167,10 +167,11 @@ fn dependencies(manifest: &toml::Table) -> Vec<String> {
 
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
-    // Written in two parts, so that this file does not break its own rule.
-    let needles = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
+    // In two parts, so that this file does not break its own rule.
+    let needles = [format!("{}/", root().display()), ["/ro", "ot/"].concat(), ["/Us", "ers/"].concat()];
     let broken = sources().into_iter().flat_map(|(path, text)| {
-        let lines = text.lines().enumerate().filter(|(_, line)| needles.iter().any(|needle| line.contains(needle)));
+        let lines =
+            text.lines().enumerate().filter(|(_, line)| needles.iter().any(|needle| line.contains(needle.as_str())));
         lines.map(|(number, line)| format!("{path}:{}: {}", number + 1, line.trim())).collect::<Vec<_>>()
     });
     check("no file holds a path of somebody's machine", "it works nowhere else", broken);

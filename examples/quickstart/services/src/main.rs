@@ -50,6 +50,6 @@ fn serve(service: Service, port: u16) -> std::io::Result<()> {
 }
 
 fn say(line: &str) {
-    // There is nobody to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    // At once, so that lines of several threads do not mix; there is nobody to tell when standard error is closed.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
