@@ -7,5 +7,6 @@ mod flow;
 mod http1;
 mod http2_abuse;
 mod plugins;
+mod process;
 mod reload;
 mod timeouts;

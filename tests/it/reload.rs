@@ -275,6 +275,35 @@ fn r8_a_version_that_fails_where_the_old_one_did_not_is_rolled_back() {
     until("the repaired file serves", || gateway.status()["plugins"][0]["rolled_back_from"].is_null().then_some(()));
 }
 
+/// Nor can a client force it that makes every version trap.
+#[test]
+fn r8_a_client_that_traps_both_versions_rolls_nothing_back() {
+    let upstream = Upstream::ok();
+    let chain = "upstream = \"service\"\nchain = [\"hostile\"]\n";
+    let text = config(&upstream, "x").replace("upstream = \"service\"\n", chain);
+    let gateway =
+        Setup::new(&format!("{text}[plugin.hostile]\ngrants = {{ http = [\"service\"] }}\n")).plugin("hostile").start();
+    let mut client = gateway.client();
+    let mut attack = || {
+        for _ in 0..60 {
+            assert_eq!(client.get_with("/x", "x-do: trap\r\n").status, 503);
+            for _ in 0..3 {
+                assert_eq!(client.get("/x").status, 200);
+            }
+        }
+    };
+    attack();
+    // The same code with an empty custom section at its end is another version.
+    let other = [&component("hostile")[..], &[0, 2, 1, b'x']].concat();
+    gateway.replace("plugins.d/hostile.wasm", &other);
+    gateway.wait_for_generation(2);
+    let hash = gateway.status()["plugins"][0]["sha256"].clone();
+    attack();
+    attack();
+    let plugin = &gateway.status()["plugins"][0];
+    assert_eq!((&plugin["sha256"], &plugin["rolled_back_from"]), (&hash, &serde_json::Value::Null));
+}
+
 fn touch(path: &Path) {
     fs::File::options().append(true).open(path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
 }

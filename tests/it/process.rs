@@ -1,0 +1,135 @@
+//! The program as a person meets it: exit codes, what it prints, how it ends.
+
+use gateway_tests::gateway::{Setup, component, program};
+use gateway_tests::wait::until;
+use gateway_tests::{Reply, TestGateway, Upstream};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+fn gateway(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program()).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const CONFIG: &str = r#"[plugins]
+directory = "plugins.d"
+
+[[listener]]
+name = "public"
+address = "127.0.0.1:8080"
+
+[upstream.orders]
+endpoints = ["http://127.0.0.1:9001"]
+
+[[route]]
+name = "order"
+match = { path = "/orders/{id}", methods = ["GET"] }
+chain = ["phases"]
+upstream = "orders"
+rewrite = { path = "/v1/{id}" }
+"#;
+
+fn folder(config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("plugins.d")).unwrap();
+    fs::write(folder.path().join("plugins.d/phases.wasm"), component("phases")).unwrap();
+    fs::write(folder.path().join("gateway.toml"), config).unwrap();
+    folder
+}
+
+#[test]
+fn check_says_everything_and_its_exit_code_says_whether() {
+    let good = folder(CONFIG);
+    let output = gateway(good.path(), &["check"]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).trim()),
+        (Some(0), "gateway.toml: 1 listener, 1 route, 1 upstream, 1 plugin")
+    );
+    let bad = folder(&CONFIG.replace("methods", "metods").replace("upstream = \"orders\"", "upstream = \"order\""));
+    let output = gateway(bad.path(), &["check"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    for expected in ["unknown-key", "did you mean `methods`", "unknown-upstream", "gateway.toml:13:", "^"] {
+        assert!(errors.contains(expected), "{expected}: {errors}");
+    }
+    assert_eq!(gateway(good.path(), &["check", "--config", "missing.toml"]).status.code(), Some(2));
+    assert_eq!(gateway(good.path(), &["frobnicate"]).status.code(), Some(2));
+    assert_eq!(gateway(good.path(), &["plugin", "inspect", "missing.wasm"]).status.code(), Some(1));
+}
+
+#[test]
+fn explain_says_the_way_and_where_it_was_written() {
+    let folder = folder(CONFIG);
+    let output = gateway(folder.path(), &["explain", "get", "http://127.0.0.1:8080/orders/17"]);
+    let way = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for expected in
+        ["order    ", "gateway.toml:11:", "id = 17", "phases (on-request", "/v1/17", "http://127.0.0.1:9001"]
+    {
+        assert!(way.contains(expected), "{expected}: {way}");
+    }
+    let output = gateway(folder.path(), &["explain", "POST", "http://127.0.0.1:8080/orders/17"]);
+    assert!(output.status.code() == Some(1) && text(&output.stdout).contains("405"));
+}
+
+#[test]
+fn inspect_says_what_a_component_is() {
+    let folder = folder(CONFIG);
+    let output = gateway(folder.path(), &["plugin", "inspect", "plugins.d/phases.wasm"]);
+    let said = text(&output.stdout);
+    for expected in ["gateway:plugin 0.1.0", "on-request, on-request-body, handle, on-response", "phases 0.1.0"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let output = gateway(folder.path(), &["plugin", "inspect", "--json", "plugins.d/phases.wasm"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["manifest"]["name"], "phases");
+}
+
+#[test]
+fn a_plugins_configuration_is_held_against_its_schema_at_its_line() {
+    let config = format!("{CONFIG}[plugin.api-key]\nconfig = {{ keys = {{ ada = \"k\" }}, heder = \"x\" }}\ngrants = {{ identity = true }}\n")
+        .replace("chain = [\"phases\"]", "chain = [\"api-key\"]");
+    let folder = folder(&config);
+    fs::write(folder.path().join("plugins.d/api-key.wasm"), component("api-key")).unwrap();
+    let output = gateway(folder.path(), &["check"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("gateway.toml:18:") && errors.contains("heder"), "{errors}");
+}
+
+#[test]
+fn a_termination_lets_requests_finish() {
+    let upstream = Upstream::start(|_| {
+        Reply::Trickle(
+            vec![b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nsl".to_vec(), b"ow".to_vec()],
+            Duration::from_millis(700),
+        )
+    });
+    let mut gateway = TestGateway::start(&upstream.config());
+    let address = gateway.address("public");
+    let mut busy = gateway.client();
+    busy.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    upstream.last();
+    gateway.terminate();
+    assert_eq!(busy.response().unwrap().text(), "slow");
+    assert_eq!(gateway.exit_code(), Some(0));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn readiness_goes_before_the_process_does() {
+    let upstream = Upstream::start(|_| Reply::Stall(Vec::new()));
+    let gateway = Setup::new(&format!("[server]\ndrain = \"20 s\"\n{}", upstream.config())).start();
+    let mut busy = gateway.client();
+    busy.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    upstream.last();
+    gateway.terminate();
+    until("it is no longer ready", || gateway.admin("/ready").filter(|(status, _)| *status == 503));
+    assert_eq!(gateway.admin("/live").unwrap().0, 200);
+    assert_eq!(gateway.status()["state"], "draining");
+}
