@@ -62,9 +62,8 @@ impl Aggregate {
                 plugin_sdk::warn!("the part `{}` is missing: {reason}", part.name);
                 degraded.push(part.name.as_str());
                 match &part.missing {
-                    Missing::Fail => {
-                        Err(Response::problem(502, &format!("The part `{}` is missing: {reason}.", part.name)))
-                    }
+                    // The reason may name addresses, which the client must not learn; the log has it.
+                    Missing::Fail => Err(Response::problem(502, &format!("The part `{}` is missing.", part.name))),
                     Missing::Default(value) => Ok(value.clone()),
                 }
             });

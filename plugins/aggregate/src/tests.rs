@@ -69,7 +69,8 @@ fn without_a_part_that_must_be_there_there_is_no_answer() {
     let config = json!({ "parts": { "a": { "url": "upstream://a/" } } });
     let outcome = Exchange::get("/").fetch("upstream://a/", Response::new(404)).run::<Aggregate>(config);
     assert_eq!(outcome.response.status, 502);
-    assert_eq!(body(&outcome)["detail"], "The part `a` is missing: its service answered 404.");
+    assert_eq!(outcome.logs()[0].1, "the part `a` is missing: its service answered 404");
+    assert_eq!(body(&outcome)["detail"], "The part `a` is missing.");
 }
 
 #[test]
