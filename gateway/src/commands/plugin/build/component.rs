@@ -16,3 +16,17 @@ pub(super) fn encode(module: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         .and_then(|encoder| encoder.validate(true).encode())
         .context("the module is no plugin; it imports and exports what `gateway.wit` has, and no WASI")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_stays_as_it_is_and_junk_is_refused() {
+        let component = [b"\0asm".as_slice(), COMPONENT].concat();
+        assert_eq!(encode(component.clone()).unwrap(), component);
+        for junk in [b"".as_slice(), b"\0asm", b"int main() {}"] {
+            assert!(encode(junk.to_vec()).is_err());
+        }
+    }
+}

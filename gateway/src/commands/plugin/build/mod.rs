@@ -86,3 +86,16 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
         .and_then(|()| fs::rename(&unfinished, path))
         .inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_takes_the_plugin_under_its_name() {
+        let folder = std::env::temp_dir();
+        assert_eq!(destination(Path::new("here"), "a", None), Path::new("here/a.wasm"));
+        assert_eq!(destination(Path::new("here"), "a", Some(&folder)), folder.join("a.wasm"));
+        assert_eq!(destination(Path::new("here"), "a", Some(Path::new("b.wasm"))), Path::new("b.wasm"));
+    }
+}
