@@ -76,11 +76,8 @@ impl Assembly {
 pub(crate) fn inputs(config: &Config) -> Inputs {
     let files = config.files.iter().chain(&config.secret_files).cloned();
     let components = config.plugins.iter().map(|plugin| plugin.file.clone());
-    let folders = config.files.iter().filter_map(|file| file.parent()).map(Into::into);
-    Inputs {
-        files: files.chain(components).collect(),
-        folders: folders.chain(config.plugin_directory.clone()).collect(),
-    }
+    let folders = config.folders.iter().chain(&config.plugin_directory).cloned();
+    Inputs::new(files.chain(components), folders)
 }
 
 fn upstreams(config: &Config, previous: Option<&Assembly>) -> HashMap<Arc<str>, Arc<Upstream>> {

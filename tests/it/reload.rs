@@ -156,6 +156,21 @@ fn r3_a_swapped_symlink_is_followed() {
     answers(&gateway, "three");
 }
 
+/// A fragment that is put into a folder of `include` belongs to the configuration, also where there was none before.
+#[test]
+fn r3_a_new_fragment_is_taken_up() {
+    let upstream = Upstream::ok();
+    let text = format!("include = [\"teams/*.toml\"]\n{}", TestGateway::complete(&upstream.config()));
+    let gateway = Setup::default().file("gateway.toml", text).file("teams/.keep", "").start();
+    assert_eq!(gateway.get("/word").text(), "ok");
+    let fragment =
+        "[[route]]\nname = \"word\"\nmatch = { path = \"/word\" }\nrespond = { status = 200, body = \"new\" }\n";
+    gateway.replace("teams/a.toml", fragment.as_bytes());
+    answers(&gateway, "new");
+    fs::remove_file(gateway.path("teams/a.toml")).unwrap();
+    answers(&gateway, "ok");
+}
+
 #[test]
 fn r4_a_deleted_file_changes_nothing_and_is_watched_again() {
     let upstream = Upstream::ok();

@@ -43,6 +43,8 @@ pub struct Problems {
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read, or should have been: what to watch for a repaired one.
     pub files: Vec<PathBuf>,
+    /// The folders in which `include` looks: what to watch for a new fragment.
+    pub folders: Vec<PathBuf>,
     /// The texts that were read, to show the diagnostics with.
     pub sources: Sources,
 }
@@ -56,16 +58,16 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Loaded, Proble
     let mut reports = Reports::default();
     let mut reader = Reader::new(environment);
     let document = reader.read(path, &mut reports);
-    let Reader { files, sources, .. } = reader;
+    let Reader { files, folders, sources, .. } = reader;
     let resolved = resolve::resolve(&document, environment, &mut reports);
     let diagnostics = reports.finish();
     let is_valid = diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
-    let config = Config { files, ..resolved };
+    let config = Config { files, folders, ..resolved };
     match is_valid {
         true => Ok(Loaded { config, warnings: diagnostics, sources }),
         false => {
             let files = config.files.into_iter().chain(config.secret_files).collect();
-            Err(Problems { diagnostics, files, sources })
+            Err(Problems { diagnostics, files, folders: config.folders, sources })
         }
     }
 }

@@ -20,6 +20,12 @@ pub(crate) struct Inputs {
 pub(crate) type Signature = Vec<Option<(u64, u64, i64, i64, i64, i64)>>;
 
 impl Inputs {
+    /// These files and folders, from the root of the file system on: that is how the system names them in its events.
+    pub(crate) fn new(files: impl IntoIterator<Item = PathBuf>, folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self { files: files.into_iter().map(absolute).collect(), folders: folders.into_iter().map(absolute).collect() }
+    }
+
     /// Of both.
     pub(crate) fn union(mut self, other: Self) -> Self {
         self.files.extend(other.files);
@@ -69,9 +75,10 @@ impl Inputs {
     }
 }
 
+/// What an editor puts beside a file while it is open is hidden, and no matter of ours.
 fn names(folder: &Path) -> Vec<std::ffi::OsString> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut names: Vec<_> = names.filter(|name| !name.as_encoded_bytes().starts_with(b".")).collect();
     names.sort();
     names
 }

@@ -83,9 +83,7 @@ pub(crate) fn build(
     rollback: &Rollback,
 ) -> Result<Assembly, Box<Failure>> {
     let loaded = gateway_config::load(path, &SystemEnvironment).map_err(|problems| {
-        let files: std::collections::BTreeSet<_> = problems.files.iter().cloned().collect();
-        let folders = files.iter().filter_map(|file| file.parent()).map(Into::into).collect();
-        let inputs = Inputs { files, folders };
+        let inputs = Inputs::new(problems.files, problems.folders);
         Box::new(Failure { problems: problems.diagnostics, sources: problems.sources, inputs })
     })?;
     let (inputs, sources) = (inputs(&loaded.config), loaded.sources.clone());

@@ -17,6 +17,8 @@ pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret}
 pub struct Config {
     /// Every file that was read, the first one first: what to watch.
     pub files: Vec<PathBuf>,
+    /// Every folder in which a pattern of `include` looks; a file that is put there belongs to the configuration.
+    pub folders: Vec<PathBuf>,
     /// Secret files that were read; watched as well.
     pub secret_files: Vec<PathBuf>,
     /// The folder that dropped components are taken from, absolute.

@@ -20,6 +20,8 @@ pub(crate) struct Reader<'a> {
     environment: &'a dyn Environment,
     /// Every file that was read or should have been, the first one first.
     pub(crate) files: Vec<PathBuf>,
+    /// Every folder in which a pattern of `include` looks.
+    pub(crate) folders: Vec<PathBuf>,
     /// Their texts.
     pub(crate) sources: Sources,
     /// The files that are being read, each included by the one before it; absolute.
@@ -31,7 +33,14 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Nothing was read yet.
     pub(crate) fn new(environment: &'a dyn Environment) -> Self {
-        Self { environment, files: Vec::new(), sources: Sources::default(), open: Vec::new(), seen: Vec::new() }
+        Self {
+            environment,
+            files: Vec::new(),
+            folders: Vec::new(),
+            sources: Sources::default(),
+            open: Vec::new(),
+            seen: Vec::new(),
+        }
     }
 
     /// Reads a file, or a folder's first file, and all that it includes.
@@ -77,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The files that an `include` asks for and that were not read yet, sorted.
-    fn matching_files(&self, source: &Source, pattern: &Spanned<PlainText>, reports: &mut Reports) -> Vec<PathBuf> {
+    fn matching_files(&mut self, source: &Source, pattern: &Spanned<PlainText>, reports: &mut Reports) -> Vec<PathBuf> {
         let PlainText(text) = &pattern.value;
         let path = beside(source.file(), Path::new(text));
         let (folder, name) = (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default());
@@ -96,6 +105,7 @@ impl<'a> Reader<'a> {
             }
             return if self.seen.contains(&identity) { Vec::new() } else { vec![path] };
         }
+        self.folders.push(non_empty(folder).to_owned());
         // A folder that is not there has no files either.
         let names = self.environment.list(non_empty(folder)).unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter(|candidate| matches_star(&name, candidate)).collect();

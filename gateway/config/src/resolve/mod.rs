@@ -49,6 +49,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let (plugins, secret_files) = chains.finish();
     Config {
         files: Vec::new(),
+        folders: Vec::new(),
         secret_files,
         plugin_directory,
         admin: admin.map(|address| address.0),
