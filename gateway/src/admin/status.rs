@@ -4,6 +4,7 @@ use crate::assemble::Installed;
 use crate::reload::Status;
 use crate::server::Running;
 use gateway_core::Plugin as _;
+use gateway_plugin_host::{Instances, Readings};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -38,6 +39,10 @@ struct PluginStatus {
     bad_output: u64,
     refused_full: u64,
     refused_open: u64,
+    /// It failed too often lately and is not called for a while.
+    breaker_open: bool,
+    instances: Instances,
+    readings: Readings,
 }
 
 #[derive(Serialize)]
@@ -75,5 +80,8 @@ fn plugin(installed: &Installed) -> PluginStatus {
         bad_output: statistics.output,
         refused_full: statistics.full,
         refused_open: statistics.open,
+        breaker_open: installed.plugin.is_tripped(),
+        instances: installed.plugin.instances(),
+        readings: installed.plugin.readings(),
     }
 }

@@ -6,7 +6,7 @@ use gateway_core::exchange::Request;
 use gateway_core::headers::{join_cookies, strip_hop_by_hop};
 use gateway_core::path::{self, PathError, normalize};
 use gateway_core::{Error, Kind};
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -64,7 +64,6 @@ pub(super) fn admit(head: Parts, target_limit: usize, fields: usize) -> Result<A
     let authority = authority::of(&uri, &headers, version)?;
     headers.remove(HOST);
 
-    // CORS preflights and `OPTIONS *` aside, a target without a path is no request for a service.
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
@@ -76,7 +75,6 @@ pub(super) fn admit(head: Parts, target_limit: usize, fields: usize) -> Result<A
     let trailers = headers.get_all(TE).iter().any(|line| has_token(line, "trailers"));
     strip_hop_by_hop(&mut headers);
     headers.remove(CONTENT_LENGTH);
-    headers.remove(UPGRADE);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
