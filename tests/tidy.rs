@@ -180,19 +180,34 @@ fn no_file_knows_the_machine_it_was_written_on() {
 #[test]
 fn every_example_loads() {
     let examples = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
-    let broken = examples.filter(|example| example.join("gateway.toml").is_file()).filter_map(|example| {
-        let copy = tempfile::tempdir().unwrap();
-        copy_folder(&example, copy.path());
-        copy_folder(&root().join("build/plugins"), &copy.path().join("plugins.d"));
-        let output = Command::new(program()).arg("check").current_dir(copy.path()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (!output.status.success()).then(|| format!("{}:\n{said}", example.display()))
-    });
+    let examples = examples.filter(|example| example.join("gateway.toml").is_file());
+    let said = examples.filter_map(|example| refused(|folder| copy_folder(&example, folder)));
     check(
         "`gateway check` accepts every configuration under examples, with the plugins of `make plugins`",
         "an example that does not load teaches mistakes",
-        broken,
+        said,
     );
+}
+
+#[test]
+fn the_guide_loads() {
+    let page = fs::read_to_string(root().join("gateway/docs/guide/configuration.md")).unwrap();
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let config = blocks.collect::<String>();
+    let said = refused(|folder| {
+        fs::write(folder.join("gateway.toml"), config).unwrap();
+        fs::write(folder.join("keys"), "alice:key").unwrap();
+    });
+    check("the blocks of the guide's walk-through are one file that loads", "it says so", said);
+}
+
+/// What `gateway check` says against a folder that is made like this.
+fn refused(make: impl FnOnce(&Path)) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    copy_folder(&root().join("build/plugins"), &folder.path().join("plugins.d"));
+    let output = Command::new(program()).arg("check").current_dir(folder.path()).output().unwrap();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Every file, those of folders in it included.
