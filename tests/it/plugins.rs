@@ -244,17 +244,29 @@ fn w6_instances_are_shared_by_default_and_fresh_where_asked() {
 }
 
 #[test]
-fn w7_reuse_leaks_nothing() {
+fn w7_a_million_calls_leak_nothing() {
     let upstream = Upstream::ok();
-    let gateway = setup(&upstream, "limits = { reuse = 100 }").start();
-    let mut client = gateway.client();
-    let mut calls =
-        |number: u32| (0..number).for_each(|_| assert_eq!(client.get_with("/bad", "x-do: remember\r\n").status, 200));
-    calls(4000);
+    // Fifty times in one chain, on the way there and on the way back: a hundred calls for each request.
+    let chain = vec!["\"hostile\""; 50].join(", ");
+    let config =
+        upstream.config().replace("upstream = \"service\"\n", &format!("upstream = \"service\"\nchain = [{chain}]\n"));
+    let gateway = Setup::new(&format!("{config}[plugin.hostile]\ngrants = {{ http = [\"service\"] }}\n"))
+        .plugin("hostile")
+        .start();
+    let load = |requests: u32| {
+        let ask = |_| {
+            let mut client = gateway.client();
+            std::thread::spawn(move || (0..requests / 2).for_each(|_| assert_eq!(client.get("/").status, 200)))
+        };
+        let clients: Vec<_> = (0..2).map(ask).collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+    };
+    load(2000);
     let before = gateway.memory();
-    calls(8000);
+    load(10_000);
     let grown = gateway.memory().saturating_sub(before);
-    assert!(grown < 4 * 1024, "W7: 8,000 calls have cost {grown} KiB");
+    assert!(grown < 4 * 1024, "W7: a million calls have cost {grown} KiB");
+    assert_eq!(plugin(&gateway.status(), "hostile")["calls"], 1_200_000);
 }
 
 #[test]
