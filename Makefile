@@ -31,8 +31,9 @@ plugins: build ## Build every plugin, ours and the tests', into build/plugins
 		CARGO_TARGET_DIR=$(GUESTS) $(GATEWAY) plugin build $$folder --output build/plugins || exit 1; \
 	done
 
-bench: ## Measure one call of a plugin inside the host, optimized
-	cargo bench --workspace
+bench: plugins ## Measure what a plugin costs, optimized: a call inside the host, a request through the gateway
+	cargo build --release --workspace --bins --benches
+	cargo bench --workspace --bench '*'
 
 fmt: ## Format every workspace
 	cargo fmt --all
