@@ -76,13 +76,14 @@ fn root() -> PathBuf {
 
 /// Every file that people write, relative to the repository, with its text.
 fn sources() -> Vec<(String, String)> {
-    const MADE: [&str; 5] = [".git", "target", "build", "node_modules", "plugins.d"];
+    const MADE: [&str; 4] = [".git", "target", "node_modules", "plugins.d"];
     let root = root();
+    let is_made = |path: &Path| *path == root.join("build") || MADE.iter().any(|made| path.ends_with(made));
     let (mut folders, mut found) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
-                folders.extend((!MADE.iter().any(|made| path.ends_with(made))).then_some(path));
+                folders.extend((!is_made(&path)).then_some(path));
             } else if let Ok(text) = fs::read_to_string(&path) {
                 found.push((path.strip_prefix(&root).unwrap().display().to_string(), text));
             }
