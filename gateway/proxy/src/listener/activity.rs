@@ -2,27 +2,22 @@
 
 use gateway_config::ListenerTimeouts;
 use gateway_core::clock::now;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The state of one connection, written where things happen and read by its timer.
+/// The state of one connection, written where things happen and read by its timer. Times are [`ticks`].
 pub(super) struct Activity {
     timeouts: ListenerTimeouts,
-    phase: AtomicU8,
-    since: AtomicU64,
-    /// 0: the peer takes what is written.
-    write_blocked: AtomicU64,
-    /// Requests under way.
+    /// Requests under way; they have bounds of their own.
     open: AtomicUsize,
+    /// When the last of them ended.
+    idle_since: AtomicU64,
+    /// When a head began that is not whole yet; 0: there is none.
+    head_since: AtomicU64,
+    /// When the peer stopped taking what is written; 0: it takes it.
+    blocked_since: AtomicU64,
 }
-
-/// Between requests: nothing of the next one has come.
-const IDLE: u8 = 0;
-/// Something of a head has come.
-const HEAD: u8 = 1;
-/// A request is being answered; it has bounds of its own.
-const SERVING: u8 = 2;
 
 /// What the timer finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,57 +34,78 @@ impl Activity {
     pub(super) fn new(timeouts: ListenerTimeouts) -> Self {
         Self {
             timeouts,
-            phase: AtomicU8::new(IDLE),
-            since: AtomicU64::new(ticks(now())),
-            write_blocked: AtomicU64::new(0),
             open: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(ticks(now())),
+            head_since: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
         }
     }
 
-    /// Bytes came in.
+    /// Bytes came in on HTTP/1.1: between requests they are a head's, during one its body's.
     pub(super) fn received(&self) {
-        if self.phase.load(Ordering::Relaxed) == IDLE {
-            self.enter(HEAD);
+        if self.open.load(Ordering::Relaxed) == 0 {
+            begin(&self.head_since);
         }
+    }
+
+    /// Something of a head has come, and not all of it.
+    pub(super) fn head_began(&self) {
+        begin(&self.head_since);
+    }
+
+    /// No head is under way.
+    pub(super) fn head_ended(&self) {
+        end(&self.head_since);
     }
 
     /// The peer took bytes.
     pub(super) fn written(&self) {
-        if self.write_blocked.load(Ordering::Relaxed) != 0 {
-            self.write_blocked.store(0, Ordering::Relaxed);
-        }
+        end(&self.blocked_since);
     }
 
     /// The peer takes no more bytes for now.
     pub(super) fn blocked(&self) {
-        if self.write_blocked.load(Ordering::Relaxed) == 0 {
-            self.write_blocked.store(ticks(now()), Ordering::Relaxed);
-        }
+        begin(&self.blocked_since);
     }
 
-    fn enter(&self, phase: u8) {
-        self.since.store(ticks(now()), Ordering::Relaxed);
-        self.phase.store(phase, Ordering::Relaxed);
+    /// Whether a request is under way.
+    pub(super) fn is_serving(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn verdict(&self, now: Instant) -> Verdict {
-        let since = moment(self.since.load(Ordering::Relaxed));
-        let blocked = self.write_blocked.load(Ordering::Relaxed);
-        let write = (blocked != 0).then(|| moment(blocked) + self.timeouts.write);
-        let (read, verdict) = match self.phase.load(Ordering::Relaxed) {
-            IDLE => (since + self.timeouts.idle, Verdict::Idle),
-            HEAD => (since + self.timeouts.header, Verdict::Stalled),
-            // Nothing is awaited of the peer; look again before anything could be overdue.
-            _ => (now + self.timeouts.write.min(self.timeouts.header).min(self.timeouts.idle), Verdict::Stalled),
-        };
-        match write {
-            Some(write) if write <= now => Verdict::Stalled,
-            _ if read <= now => verdict,
-            Some(write) => Verdict::Wait(write.min(read)),
-            // A write may block, or a head begin, after the timer was set.
-            None => Verdict::Wait(read.min(now + self.timeouts.write).min(now + self.timeouts.header)),
+        let ListenerTimeouts { header, idle, write, .. } = self.timeouts;
+        let head = began(&self.head_since).map(|since| since + header);
+        let blocked = began(&self.blocked_since).map(|since| since + write);
+        let rests = head.is_none() && !self.is_serving();
+        let rest = rests.then(|| moment(self.idle_since.load(Ordering::Relaxed)) + idle);
+        let is_over = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
+        if is_over(head) || is_over(blocked) {
+            return Verdict::Stalled;
         }
+        if is_over(rest) {
+            return Verdict::Idle;
+        }
+        // What begins after the timer was set is looked at before it could be overdue.
+        let look = now + header.min(idle).min(write);
+        Verdict::Wait([head, blocked, rest].into_iter().flatten().fold(look, Instant::min))
     }
+}
+
+fn begin(since: &AtomicU64) {
+    if since.load(Ordering::Relaxed) == 0 {
+        since.store(ticks(now()), Ordering::Relaxed);
+    }
+}
+
+fn end(since: &AtomicU64) {
+    if since.load(Ordering::Relaxed) != 0 {
+        since.store(0, Ordering::Relaxed);
+    }
+}
+
+fn began(since: &AtomicU64) -> Option<Instant> {
+    Some(since.load(Ordering::Relaxed)).filter(|since| *since != 0).map(moment)
 }
 
 /// A request under way; it ends with its answer's body.
@@ -98,7 +114,6 @@ pub(crate) struct Open(Arc<Activity>);
 impl Open {
     pub(super) fn begin(activity: Arc<Activity>) -> Self {
         activity.open.fetch_add(1, Ordering::Relaxed);
-        activity.phase.store(SERVING, Ordering::Relaxed);
         Self(activity)
     }
 }
@@ -106,7 +121,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.enter(IDLE);
+            self.0.idle_since.store(ticks(now()), Ordering::Relaxed);
         }
     }
 }
@@ -148,10 +163,21 @@ mod tests {
         assert_eq!(activity.verdict(start + Duration::from_secs(61)), Verdict::Idle);
         activity.received();
         assert_eq!(activity.verdict(start + Duration::from_secs(11)), Verdict::Stalled);
+        activity.head_ended();
         let open = Open::begin(Arc::clone(&activity));
         assert!(matches!(activity.verdict(start + Duration::from_secs(3600)), Verdict::Wait(_)));
         drop(open);
         assert_eq!(activity.verdict(now() + Duration::from_secs(61)), Verdict::Idle);
+    }
+
+    #[test]
+    fn a_head_is_bounded_beside_a_request_and_a_body_is_no_head() {
+        let activity = activity();
+        let _open = Open::begin(Arc::clone(&activity));
+        activity.received();
+        assert!(matches!(activity.verdict(now() + Duration::from_secs(11)), Verdict::Wait(_)));
+        activity.head_began();
+        assert_eq!(activity.verdict(now() + Duration::from_secs(11)), Verdict::Stalled);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>
     let mut stream = ClientStream::new(tcp, Arc::clone(&activity));
     let mut stop = shared.stop.clone();
     let is_http2 = tokio::select! {
+        // A request that has come before the listener drains is answered.
+        biased;
         is_http2 = stream.is_http2() => is_http2,
         _ = overdue(&activity) => return,
         _ = stop.wait_for(|stop| *stop == Stop::Draining) => return,
@@ -57,8 +59,10 @@ async fn serve_http1(
     activity: &Arc<Activity>,
 ) {
     let connection = Arc::new(of(peer, shared, settings));
-    let service =
-        service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
+    let service = service_fn(|request| {
+        activity.head_ended();
+        answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request)
+    });
     let served = http1::Builder::new()
         .half_close(true)
         .max_headers(settings.limits.headers)
@@ -77,6 +81,7 @@ async fn serve_http2(
 ) {
     let guard = Arc::new(Guard::new());
     stream.guard(Arc::clone(&guard));
+    activity.head_ended();
     let connection = Arc::new(of(peer, shared, settings));
     let service =
         service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
@@ -168,15 +173,22 @@ async fn drive(connection: impl Served, activity: &Activity, guard: Option<&Guar
         }
         overdue.as_mut().poll(context).map(End::Overdue)
     });
-    match end.await {
+    let is_abuse = match end.await {
         End::Done | End::Overdue(Verdict::Stalled) => return,
-        End::Abuse => shared.floods.increment(),
-        End::Overdue(_) => {}
+        End::Abuse => true,
+        End::Overdue(_) => false,
+    };
+    if is_abuse {
+        shared.floods.increment();
     }
     connection.as_mut().good_bye();
-    // HTTP/2 waits for the client's answer to its good-bye, which may never come.
-    if tokio::time::timeout(LINGER, connection).await.is_err() {
-        tracing::trace!("a connection was ended before its client took leave");
+    // HTTP/2 waits for the client's answer to its good-bye, which may never come. A request that came before the client saw it
+    // is still answered.
+    while tokio::time::timeout(LINGER, connection.as_mut()).await.is_err() {
+        if is_abuse || !activity.is_serving() {
+            tracing::trace!("a connection was ended before its client took leave");
+            return;
+        }
     }
 }
 

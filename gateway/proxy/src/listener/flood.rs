@@ -16,6 +16,11 @@ const BYTES_PER_CONTROL_FRAME: u64 = 1024;
 /// Resets that every connection may send; each answer that was not reset adds one.
 const RESETS: u64 = 100;
 
+/// Types of frames that carry fields (RFC 9113 6.2 and 6.10), and the flag of the last one.
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+
 /// Looks at one connection.
 pub(super) struct Guard {
     state: Mutex<State>,
@@ -28,6 +33,8 @@ struct State {
     skip: u64,
     header: [u8; 9],
     filled: usize,
+    /// Whether frames of a block of fields are still to come.
+    block: bool,
     control: u64,
     streams: u64,
     sent: u64,
@@ -37,18 +44,28 @@ struct State {
 
 impl Guard {
     pub(super) fn new() -> Self {
-        let state =
-            State { skip: 24, header: [0; 9], filled: 0, control: 0, streams: 0, sent: 0, resets: 0, answered: 0 };
+        let state = State {
+            skip: 24,
+            header: [0; 9],
+            filled: 0,
+            block: false,
+            control: 0,
+            streams: 0,
+            sent: 0,
+            resets: 0,
+            answered: 0,
+        };
         Self { state: Mutex::new(state), tripped: AtomicBool::new(false), trip: Notify::new() }
     }
 
-    /// These bytes came in.
-    pub(super) fn received(&self, bytes: &[u8]) {
+    /// These bytes came in. Tells whether they end inside the head of a request.
+    pub(super) fn received(&self, bytes: &[u8]) -> bool {
         let mut state = self.state.lock();
         state.pass(bytes);
         if state.is_abuse() && !self.tripped.swap(true, Ordering::Relaxed) {
             self.trip.notify_one();
         }
+        state.is_inside_head()
     }
 
     /// So many bytes went out.
@@ -96,20 +113,26 @@ impl State {
     }
 
     fn frame(&mut self) {
-        let [a, b, c, kind, ..] = self.header;
+        let [a, b, c, kind, flags, ..] = self.header;
         let length = u64::from(u32::from_be_bytes([0, a, b, c]));
         self.skip = length;
+        if matches!(kind, HEADERS | CONTINUATION) {
+            self.block = flags & END_HEADERS == 0;
+        }
         match kind {
             // DATA: an empty one that does not end its stream is only there to be read.
             0 if length == 0 => self.control += 1,
             0 => {}
-            // HEADERS
-            1 => self.streams += 1,
+            HEADERS => self.streams += 1,
             // RST_STREAM
             3 => self.resets += 1,
             // PRIORITY, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION, and what nobody knows.
             _ => self.control += 1,
         }
+    }
+
+    fn is_inside_head(&self) -> bool {
+        self.block || (self.skip > 0 && matches!(self.header, [_, _, _, HEADERS | CONTINUATION, ..]))
     }
 
     fn is_abuse(&self) -> bool {
@@ -147,6 +170,19 @@ mod tests {
             assert!(guard_after(&resets, piece).is_tripped(), "resets in pieces of {piece}");
             assert!(!guard_after(&uploads, piece).is_tripped(), "an upload in pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn a_head_is_open_until_its_last_byte() {
+        let guard = Guard::new();
+        assert!(!guard.received(&[0; 24]));
+        let (first, last) =
+            (frame(HEADERS, &[0; 3]), [&[0, 0, 2, CONTINUATION, END_HEADERS, 0, 0, 0, 1], &[0; 2][..]].concat());
+        assert!(guard.received(&first));
+        assert!(guard.received(&frame(6, &[0; 8])));
+        assert!(guard.received(&last[..10]));
+        assert!(!guard.received(&last[10..]));
+        assert!(!guard.received(&frame(6, &[0; 8])[..10]));
     }
 
     #[test]

@@ -72,9 +72,11 @@ impl AsyncRead for ClientStream {
         }
         let new = buffer.filled().get(before..).unwrap_or_default();
         if !new.is_empty() {
-            this.activity.received();
-            if let Some(guard) = &this.guard {
-                guard.received(new);
+            // The frames of HTTP/2 tell a head from what else comes between requests; on HTTP/1.1 nothing else does.
+            match &this.guard {
+                None => this.activity.received(),
+                Some(guard) if guard.received(new) => this.activity.head_began(),
+                Some(_) => this.activity.head_ended(),
             }
         }
         Poll::Ready(Ok(()))
