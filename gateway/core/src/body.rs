@@ -1,12 +1,13 @@
 //! A message body: nothing, some bytes, or a stream. Moved, never copied, unless somebody asked for it.
 
 use crate::error::{Error, Kind, Origin};
+use crate::headers::strip_trailers;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A body of a request or a response.
 #[derive(Default)]
@@ -84,8 +85,12 @@ impl HttpBody for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Inner::Incoming(body, origin) => {
+                let mut frame = ready!(Pin::new(body).poll_frame(context));
+                if let Some(trailers) = frame.as_mut().and_then(|frame| frame.as_mut().ok()?.trailers_mut()) {
+                    strip_trailers(trailers);
+                }
                 let origin = *origin;
-                Pin::new(body).poll_frame(context).map_err(|error| fault(origin, error))
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| fault(origin, error))))
             }
             Inner::Stream(body) => body.as_mut().poll_frame(context),
         }

@@ -46,6 +46,14 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes from trailers what frames a message or belongs to one connection: there it is no more than an attack (RFC 9110 6.5.1).
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    let reserved: Vec<HeaderName> = trailers.keys().filter(|name| is_reserved(name)).cloned().collect();
+    for name in reserved {
+        trailers.remove(name);
+    }
+}
+
 /// The value of a field as one: its lines joined as RFC 9110 5.3 allows, cookies with `; `, `set-cookie` never.
 /// None when it is absent or not UTF-8.
 #[must_use]

@@ -21,8 +21,9 @@ use gateway_core::attributes::Attributes;
 use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Stage};
 use gateway_core::{Body, Error, Kind, Origin, problem};
-use http::header::{ALLOW, CONNECTION, HeaderValue};
-use http::{Method, Response, StatusCode, Version};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{Method, Response, StatusCode};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -49,18 +50,12 @@ pub async fn serve(
     request: http::Request<Incoming>,
 ) -> Response<ResponseBody> {
     let started = now();
-    let version = request.version();
     let panicked = snapshot.counters.panicked.clone();
     let answered = AssertUnwindSafe(answer(snapshot, connection, request, started)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| {
+    answered.unwrap_or_else(|_| {
         panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
-    });
-    if response.status() == StatusCode::BAD_REQUEST && version < Version::HTTP_2 {
-        // What follows a malformed request on the connection cannot be trusted either.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+    })
 }
 
 async fn answer(
@@ -151,12 +146,21 @@ fn leave(
     let mut response = Response::new(());
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
-    if *method != Method::HEAD && response.status() != StatusCode::NOT_MODIFIED {
-        // The length of what is sent is hyper's to say; a HEAD answer tells the length of what is not.
-        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    let status = response.status();
+    let headers = response.headers_mut();
+    if *method == Method::HEAD {
+        // The answer tells the length of what is not sent: the upstream's word for its own body, ours for one that we made.
+        if let Some(length @ 1..) = body.size_hint().exact() {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+    } else if status != StatusCode::NOT_MODIFIED {
+        // The length of what is sent is hyper's to say.
+        headers.remove(CONTENT_LENGTH);
     }
-    let status = response.status().as_u16();
-    response.map(|()| completion.wrap(exchange, status, body, outcome))
+    // HTTP/1.1 sends no body with these whatever there is, HTTP/2 would (RFC 9110 6.4.1).
+    let has_body = *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if has_body { body } else { Body::empty() };
+    response.map(|()| completion.wrap(exchange, status.as_u16(), body, outcome))
 }
 
 /// An answer to a request that is not a request: there is no exchange, so no chain sees it.
@@ -166,6 +170,10 @@ fn refusal(error: &Error) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::plain(Body::from(body)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    if status == StatusCode::BAD_REQUEST {
+        // What follows a malformed request on the connection cannot be trusted either. HTTP/2 has no such field: hyper drops it.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
