@@ -5,8 +5,10 @@
 
 mod flow;
 mod http1;
+mod http2;
 mod http2_abuse;
 mod plugins;
 mod process;
 mod reload;
 mod timeouts;
+mod upstream_connections;

@@ -114,7 +114,7 @@ fn a_termination_lets_requests_finish() {
     let address = gateway.address("public");
     let mut busy = gateway.client();
     busy.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-    upstream.last();
+    let _ = upstream.last();
     gateway.terminate();
     assert_eq!(busy.response().unwrap().text(), "slow");
     assert_eq!(gateway.exit_code(), Some(0));
@@ -127,7 +127,7 @@ fn readiness_goes_before_the_process_does() {
     let gateway = Setup::new(&format!("[server]\ndrain = \"20 s\"\n{}", upstream.config())).start();
     let mut busy = gateway.client();
     busy.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-    upstream.last();
+    let _ = upstream.last();
     gateway.terminate();
     until("it is no longer ready", || gateway.admin("/ready").filter(|(status, _)| *status == 503));
     assert_eq!(gateway.admin("/live").unwrap().0, 200);

@@ -136,6 +136,11 @@ impl Upload {
         self.0.as_ref().map_or(0, |state| state.lock().received)
     }
 
+    /// Whether nothing more of it is to come.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.as_ref().is_none_or(|state| state.lock().ended.is_some())
+    }
+
     /// The client's fault that ended it, once.
     #[must_use]
     pub fn take_fault(&self) -> Option<Error> {

@@ -53,7 +53,7 @@ pub async fn send(
         request.headers_mut().insert(http::header::HOST, field);
         let spare = (lease.is_reused() && may_be_sent_twice(&request)).then(|| head_of(&request));
         match attempt(upstream, &mut lease, request, upload, deadline).await {
-            Ok(response) => return response::incoming(response, lease, upstream.settings().timeouts.body),
+            Ok(response) => return response::incoming(response, lease, upload, upstream.settings().timeouts.body),
             Err(Failure { unsent, error }) => {
                 let again = unsent.map(|unsent| *unsent).or(spare);
                 match again.filter(|_| lease.is_reused() && error.retryable() == Retry::IfReused) {
@@ -112,13 +112,13 @@ async fn attempt(
 }
 
 /// The answer's body, which gives the connection back when it ends.
-fn answer_body(body: hyper::body::Incoming, lease: Lease, stall: std::time::Duration) -> Body {
+fn answer_body(body: hyper::body::Incoming, lease: Lease, upload: &Upload, stall: std::time::Duration) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() {
-        lease.give_back();
+        upstream_body::give_back(lease, upload);
         return Body::empty();
     }
-    Body::stream(UpstreamBody::new(Body::incoming(body, Origin::Upstream), lease, stall))
+    Body::stream(UpstreamBody::new(Body::incoming(body, Origin::Upstream), lease, upload.clone(), stall))
 }
 
 /// Resolves which upstream takes an exchange: the plugin's choice, else the route's.

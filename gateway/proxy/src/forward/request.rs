@@ -6,9 +6,10 @@ use gateway_config::{HostPolicy, Rewrite};
 use gateway_core::exchange::Exchange;
 use gateway_core::path::{Allow, normalize};
 use gateway_core::{Body, Error, Kind};
-use http::header::{CONNECTION, EXPECT, HeaderValue, TE, VIA};
+use http::header::{CONNECTION, EXPECT, HeaderValue, TE, TRANSFER_ENCODING, VIA};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Request, Uri, Version};
+use http_body::Body as _;
 use std::borrow::Cow;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,6 +39,10 @@ pub fn outgoing(
     forwarded::tell(&mut headers, &exchange.request, peer, trusted);
     headers.insert(REQUEST_ID, exchange.id.clone());
     finish(&mut headers);
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        // hyper would leave the body of a GET away.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 
     let mut request = Request::new(body);
     *request.method_mut() = exchange.request.method.clone();

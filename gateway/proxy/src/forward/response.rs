@@ -4,7 +4,7 @@ use super::Upload;
 use crate::upstream::Lease;
 use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::{Body, Error, Kind, Retry};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use std::time::Duration;
@@ -13,7 +13,12 @@ use std::time::Duration;
 ///
 /// # Errors
 /// A status that no final answer has.
-pub(super) fn incoming(response: Response<Incoming>, lease: Lease, stall: Duration) -> Result<Response<Body>, Error> {
+pub(super) fn incoming(
+    response: Response<Incoming>,
+    lease: Lease,
+    upload: &Upload,
+    stall: Duration,
+) -> Result<Response<Body>, Error> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked"));
@@ -21,12 +26,17 @@ pub(super) fn incoming(response: Response<Incoming>, lease: Lease, stall: Durati
     if !(200..600).contains(&head.status.as_u16()) {
         return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {}", head.status)));
     }
+    // The coding is ours to undo before the field goes; hyper undoes the last `chunked` and no other.
+    if head.headers.get_all(TRANSFER_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(Error::new(Kind::HttpProtocolError, "the upstream's transfer-encoding is not just `chunked`"));
+    }
     strip_hop_by_hop(&mut head.headers);
     // Several equal lines are one; hyper refused different ones.
     if let Some(length) = head.headers.remove(CONTENT_LENGTH) {
         head.headers.insert(CONTENT_LENGTH, length);
     }
-    Ok(Response::from_parts(head, super::answer_body(body, lease, stall)))
+    Ok(Response::from_parts(head, super::answer_body(body, lease, upload, stall)))
 }
 
 /// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.

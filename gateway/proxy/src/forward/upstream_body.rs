@@ -1,5 +1,6 @@
 //! The answer's body on its way down: timed, and its connection given back at its end.
 
+use super::Upload;
 use super::stall::Stall;
 use crate::upstream::Lease;
 use bytes::Bytes;
@@ -13,18 +14,26 @@ pub(super) struct UpstreamBody {
     body: Body,
     /// None once it was given back; dropped with the body, the connection is closed.
     lease: Option<Lease>,
+    upload: Upload,
     stall: Stall,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Body, lease: Lease, stall: Duration) -> Self {
-        Self { body, lease: Some(lease), stall: Stall::new(stall) }
+    pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration) -> Self {
+        Self { body, lease: Some(lease), upload, stall: Stall::new(stall) }
     }
 
     fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
-            lease.give_back();
+            give_back(lease, &self.upload);
         }
+    }
+}
+
+/// The next request does not wait for the rest of an upload that was answered early.
+pub(super) fn give_back(lease: Lease, upload: &Upload) {
+    if upload.is_over() {
+        lease.give_back();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The idle connections of one endpoint.
 //!
 //! A lease takes the one used last, so that the others grow old and are closed. A connection comes back when the answer's
-//! body has ended; one whose answer was not read to its end is closed.
+//! body has ended; one whose answer was not read to its end, or whose request was not sent to its end, is closed.
 
 use super::connect::Destination;
 use gateway_config::{UpstreamLimits, UpstreamTimeouts};
@@ -13,6 +13,10 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
+
+/// An answer's end may reach us before its connection has noticed; it is ready as soon as it ran. One that is not still sends
+/// its last request, and is closed instead.
+const NOTICE: Duration = Duration::from_millis(10);
 
 pub(super) struct Pool {
     destination: Destination,
@@ -57,8 +61,7 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Lease, Error> {
         while let Some(mut sender) = self.take_idle() {
-            // An answer's end may reach us before its connection has noticed; it is ready as soon as it ran.
-            if sender.is_ready() || sender.ready().await.is_ok() {
+            if sender.is_ready() || matches!(tokio::time::timeout(NOTICE, sender.ready()).await, Ok(Ok(()))) {
                 return Ok(Lease { sender: Some(sender), pool: Arc::clone(self), permit, reused: true });
             }
         }
@@ -106,7 +109,7 @@ impl Lease {
         pool.connect(permit, deadline).await
     }
 
-    /// The answer was read to its end: another request may use the connection.
+    /// The request was sent and the answer read to its end: another request may use the connection.
     pub fn give_back(mut self) {
         if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
             self.pool.idle.lock().push(Idle { sender, since: now() });
