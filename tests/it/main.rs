@@ -10,5 +10,6 @@ mod http2_abuse;
 mod plugins;
 mod process;
 mod reload;
+mod templates;
 mod timeouts;
 mod upstream_connections;

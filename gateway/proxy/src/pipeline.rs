@@ -4,6 +4,7 @@ use crate::chain::{Chain, Participants};
 use crate::completion::Outcome;
 use crate::forward::{self, Peer, Upload};
 use crate::route::{Dispatch, Forward, Route};
+use crate::router::Captured;
 use crate::snapshot::Snapshot;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
@@ -20,6 +21,8 @@ pub struct Work<'a> {
     pub peer: &'a Peer,
     /// Its upload.
     pub upload: &'a Upload,
+    /// What its path captured.
+    pub captured: &'a Captured,
 }
 
 /// An answer under way: its head is in the exchange.
@@ -140,7 +143,7 @@ async fn dispatch(
         Dispatch::Respond(answer) => Ok(place(exchange, answer.clone())),
         Dispatch::Redirect { status, location } => {
             let mut headers = HeaderMap::new();
-            match HeaderValue::try_from(forward::expand(location, &exchange.parameters)) {
+            match HeaderValue::try_from(forward::expand(location, work.captured)) {
                 Ok(location) => headers.insert(LOCATION, location),
                 Err(cause) => {
                     let error = Error::new(Kind::HttpRequestError, "the redirect's location cannot be a field");
@@ -163,7 +166,7 @@ async fn upstream(
         let upstream = forward::chosen(work.snapshot, exchange.upstream.as_ref(), &to.upstream)?.clone();
         let trusted = work.snapshot.trusts(work.peer.address.ip());
         let deadline = exchange.deadline;
-        let (host, request) = forward::outgoing(&mut exchange, to, work.peer, trusted, keep_head, body)?;
+        let (host, request) = forward::outgoing(&mut exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
         forward::send(&upstream, host, request, work.upload, deadline).await
     };
     match answered.await {

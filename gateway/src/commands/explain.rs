@@ -10,7 +10,7 @@ use gateway_config::{Dispatch, Listener, Place, Rewrite, Route};
 use gateway_core::exchange::Request;
 use gateway_core::instruments::Instruments;
 use gateway_core::path::{Allow, normalize};
-use gateway_proxy::router::Matched;
+use gateway_proxy::router::{Captured, Matched};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::process::ExitCode;
 
@@ -77,8 +77,8 @@ fn request(options: &Explain) -> anyhow::Result<(Request, Option<u16>)> {
 /// Whether a route of this listener takes it.
 fn on(assembly: &Assembly, listener: &Listener, request: &Request) -> bool {
     let Some(table) = assembly.snapshot.tables.get(&listener.name) else { return false };
-    let (found, parameters) = match table.router.find(request) {
-        Matched::Route(route, parameters) => (route, parameters),
+    let (found, captured) = match table.router.find(request) {
+        Matched::Route(route, captured) => (route, captured),
         Matched::MethodNotAllowed(methods) => {
             let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
             print(format_args!("no route    405: this path is known with {}", methods.join(", ")));
@@ -92,7 +92,7 @@ fn on(assembly: &Assembly, listener: &Listener, request: &Request) -> bool {
     let Some(route) = assembly.config.routes.iter().find(|route| route.name == found.name) else { return false };
     print(format_args!("route       {}    {}", route.name, at(&route.place)));
     print(format_args!("matched     {}", conditions(route)));
-    for (name, value) in &parameters {
+    for (name, value) in &captured.decoded() {
         print(format_args!("captured    {name} = {value}"));
     }
     for position in listener.chain.iter().chain(&route.chain) {
@@ -103,12 +103,12 @@ fn on(assembly: &Assembly, listener: &Listener, request: &Request) -> bool {
             print(format_args!("plugin      {} ({})    {place}", installed.written.name, phases.join(", ")));
         }
     }
-    dispatch(assembly, route, request, &parameters);
+    dispatch(assembly, route, request, &captured);
     print(format_args!("deadline    {:?}", route.deadline));
     true
 }
 
-fn dispatch(assembly: &Assembly, route: &Route, request: &Request, parameters: &[(std::sync::Arc<str>, String)]) {
+fn dispatch(assembly: &Assembly, route: &Route, request: &Request, captured: &Captured) {
     match &route.dispatch {
         Dispatch::Upstream(forward) => {
             let place = assembly
@@ -121,7 +121,7 @@ fn dispatch(assembly: &Assembly, route: &Route, request: &Request, parameters: &
             let path = match &forward.rewrite {
                 Rewrite::Keep => request.path.clone(),
                 Rewrite::Prefix { strip, add } => format!("{} without `{strip}`, with `{add}` in front", request.path),
-                Rewrite::Template(template) => gateway_proxy::forward::expand(template, parameters),
+                Rewrite::Template(template) => gateway_proxy::forward::expand(template, captured),
             };
             print(format_args!("path        {path}"));
             if let Some(upstream) = assembly.config.upstreams.get(&forward.upstream) {
@@ -141,7 +141,7 @@ fn dispatch(assembly: &Assembly, route: &Route, request: &Request, parameters: &
             }
         }
         Dispatch::Redirect { status, location } => {
-            print(format_args!("redirect    {status} to {}", gateway_proxy::forward::expand(location, parameters)));
+            print(format_args!("redirect    {status} to {}", gateway_proxy::forward::expand(location, captured)));
         }
         Dispatch::Respond { status, .. } => print(format_args!("respond     {status}")),
     }

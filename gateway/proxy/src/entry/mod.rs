@@ -13,7 +13,7 @@ use crate::completion::{Completion, Outcome, ResponseBody};
 use crate::forward::{Bounds, ClientBody, Peer, client_address};
 use crate::pipeline::{self, Work};
 use crate::route::Route;
-use crate::router::Matched;
+use crate::router::{Captured, Matched};
 use crate::snapshot::{Snapshot, Table};
 use admit::Admitted;
 use futures_util::FutureExt as _;
@@ -73,12 +73,14 @@ async fn answer(
             Ok(admitted) => admitted,
             Err(error) => return refusal(&error),
         };
-    let (route, parameters, unmatched) = match matched {
-        Matched::Route(route, parameters) => (Some(route), parameters, None),
-        Matched::MethodNotAllowed(methods) => (None, Vec::new(), Some(not_allowed(&methods))),
-        Matched::NotFound => {
-            (None, Vec::new(), Some(problem::answer(StatusCode::NOT_FOUND, Some("no route matches this request"))))
-        }
+    let (route, captured, unmatched) = match matched {
+        Matched::Route(route, captured) => (Some(route), captured, None),
+        Matched::MethodNotAllowed(methods) => (None, Captured::default(), Some(not_allowed(&methods))),
+        Matched::NotFound => (
+            None,
+            Captured::default(),
+            Some(problem::answer(StatusCode::NOT_FOUND, Some("no route matches this request"))),
+        ),
     };
     let limit = route.as_ref().and_then(|route| route.body_limit).or(table.body_limit);
     let bounds = Bounds { stall: connection.body_stall, total: connection.body_total, size: limit };
@@ -87,8 +89,8 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let method = admitted.request.method.clone();
-    let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), parameters, started);
-    let work = Work { snapshot: &snapshot, peer: &connection.peer, upload: &upload };
+    let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
+    let work = Work { snapshot: &snapshot, peer: &connection.peer, upload: &upload, captured: &captured };
     let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
     let (exchange, body, outcome) = match (&route, unmatched) {
         (Some(route), _) => pipeline::run(&work, exchange, body, route).await,

@@ -2,8 +2,9 @@
 
 use super::{HostField, Peer, forwarded, template};
 use crate::route::Forward;
+use crate::router::Captured;
 use gateway_config::{HostPolicy, Rewrite};
-use gateway_core::exchange::Exchange;
+use gateway_core::exchange::{self, Exchange};
 use gateway_core::path::{Allow, normalize};
 use gateway_core::{Body, Error, Kind};
 use http::header::{CONNECTION, EXPECT, HeaderValue, TE, TRANSFER_ENCODING, VIA};
@@ -20,13 +21,14 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// A rewritten path that is none.
 pub fn outgoing(
     exchange: &mut Exchange,
+    captured: &Captured,
     forward: &Forward,
     peer: &Peer,
     trusted: bool,
     keep_head: bool,
     body: Body,
 ) -> Result<(HostField, Request<Body>), Error> {
-    let target = target(exchange, &forward.rewrite)?;
+    let target = target(&exchange.request, captured, &forward.rewrite)?;
     let host = match &forward.host {
         HostPolicy::Endpoint => HostField::Endpoint,
         HostPolicy::Preserve => HostField::Given(host_field(&exchange.request.authority)?),
@@ -66,11 +68,10 @@ fn host_field(name: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(name).map_err(|cause| Error::new(Kind::Internal, "the host cannot be a field").because(cause))
 }
 
-/// Path and query. The path was normal before; one that was put together is brought to the normal form again, so that
-/// what a client writes into a parameter cannot climb out of the template.
-fn target(exchange: &Exchange, rewrite: &Rewrite) -> Result<Uri, Error> {
-    let path = rewritten(exchange, rewrite)?;
-    let target = match exchange.request.query.as_deref() {
+/// Path and query. The path was normal before, and one that was put together is brought to the normal form again.
+fn target(request: &exchange::Request, captured: &Captured, rewrite: &Rewrite) -> Result<Uri, Error> {
+    let path = rewritten(&request.path, captured, rewrite)?;
+    let target = match request.query.as_deref() {
         None => path.into_owned(),
         Some(query) => format!("{path}?{query}"),
     };
@@ -82,8 +83,7 @@ fn target(exchange: &Exchange, rewrite: &Rewrite) -> Result<Uri, Error> {
     Uri::from_parts(parts).map_err(|cause| Error::new(Kind::Internal, "the target cannot be built").because(cause))
 }
 
-fn rewritten<'a>(exchange: &'a Exchange, rewrite: &Rewrite) -> Result<Cow<'a, str>, Error> {
-    let path = exchange.request.path.as_str();
+fn rewritten<'a>(path: &'a str, captured: &Captured, rewrite: &Rewrite) -> Result<Cow<'a, str>, Error> {
     let made = match rewrite {
         Rewrite::Keep => return Ok(Cow::Borrowed(path)),
         Rewrite::Prefix { strip, add } => {
@@ -94,7 +94,7 @@ fn rewritten<'a>(exchange: &'a Exchange, rewrite: &Rewrite) -> Result<Cow<'a, st
             let slash = if rest.starts_with('/') || (rest.is_empty() && !add.is_empty()) { "" } else { "/" };
             format!("{add}{slash}{rest}")
         }
-        Rewrite::Template(text) => template::expand(text, &exchange.parameters),
+        Rewrite::Template(text) => template::expand(text, captured),
     };
     let lenient = Allow { encoded_slash: true, backslash: true, encoded_nul: true };
     match normalize(&made, lenient) {

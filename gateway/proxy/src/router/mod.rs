@@ -14,6 +14,7 @@ use conditions::Conditions;
 use gateway_config::{Host, Match};
 use gateway_core::exchange::Request;
 use http::Method;
+use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tree::Tree;
@@ -35,13 +36,30 @@ struct Candidate {
     priority: i32,
 }
 
-/// A route, with what its path captured.
-type Found = (Arc<Route>, Vec<(Arc<str>, String)>);
+/// What a path captured: parts of its normal form, percent-encoded as they stood there. Put into a template like this, they
+/// stay what they were; decoded, `..%2F` would be a way out of it.
+#[derive(Debug, Default)]
+pub struct Captured(Vec<(Arc<str>, String)>);
+
+impl Captured {
+    /// A parameter as it stood in the path.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_str())
+    }
+
+    /// All of them percent-decoded, as plugins see them.
+    #[must_use]
+    pub fn decoded(&self) -> Vec<(Arc<str>, String)> {
+        let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        self.0.iter().map(|(name, value)| (Arc::clone(name), decode(value))).collect()
+    }
+}
 
 /// What was found for a request.
 pub enum Matched {
     /// This route, with what its path captured.
-    Route(Arc<Route>, Vec<(Arc<str>, String)>),
+    Route(Arc<Route>, Captured),
     /// The path is known with other methods.
     MethodNotAllowed(Vec<Method>),
     /// Nothing is known of it.
@@ -75,7 +93,7 @@ impl Router {
         let wildcards = self.wildcards.iter().filter(|(suffix, _)| is_below(&host, suffix)).map(|(_, tree)| tree);
         let trees = exact.into_iter().chain(wildcards).chain(std::iter::once(&self.any));
 
-        let mut best: Option<(i32, Found)> = None;
+        let mut best: Option<(i32, Arc<Route>, Captured)> = None;
         let mut allowed = Vec::new();
         for tree in trees {
             tree.walk(&request.path, &mut |candidate, captures| {
@@ -88,7 +106,7 @@ impl Router {
                 }
                 // The walk goes from the most specific to the least, so the first of a priority stays.
                 if best.as_ref().is_none_or(|(priority, ..)| candidate.priority > *priority) {
-                    best = Some((candidate.priority, (Arc::clone(&candidate.route), captures.decode())));
+                    best = Some((candidate.priority, Arc::clone(&candidate.route), captures.named()));
                 }
                 !self.prioritized
             });
@@ -97,7 +115,7 @@ impl Router {
             }
         }
         match best {
-            Some((_, (route, captures))) => Matched::Route(route, captures),
+            Some((_, route, captured)) => Matched::Route(route, captured),
             None if allowed.is_empty() => Matched::NotFound,
             None => Matched::MethodNotAllowed(allowed),
         }

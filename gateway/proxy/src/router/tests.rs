@@ -59,7 +59,7 @@ fn request(method: &str, host: &str, target: &str) -> Request {
 fn found(router: &Router, request: &Request) -> String {
     match router.find(request) {
         Matched::Route(route, captures) => {
-            let captures: String = captures.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+            let captures: String = captures.decoded().iter().map(|(name, value)| format!(" {name}={value}")).collect();
             format!("{}{captures}", route.name)
         }
         Matched::MethodNotAllowed(methods) => {

@@ -1,8 +1,7 @@
 //! Path patterns as a tree of segments, walked from the most specific to the least.
 
-use super::Candidate;
+use super::{Candidate, Captured};
 use gateway_config::{PathPattern, Segment};
-use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -33,10 +32,9 @@ pub(super) struct Captures<'a> {
 }
 
 impl Captures<'_> {
-    /// Names with percent-decoded values.
-    pub(super) fn decode(&self) -> Vec<(Arc<str>, String)> {
-        let decode = |value: &&str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-        self.names.iter().cloned().zip(self.values.iter().map(decode)).collect()
+    /// Each value by its name.
+    pub(super) fn named(&self) -> Captured {
+        Captured(self.names.iter().cloned().zip(self.values.iter().map(ToString::to_string)).collect())
     }
 }
 
