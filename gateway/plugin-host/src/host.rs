@@ -8,13 +8,14 @@ use crate::limits::MEMORY_CEILING;
 use crate::load::{LoadError, Loaded};
 use crate::plugin::{PluginSettings, WasmPlugin};
 use crate::pool::Pool;
+use crate::pulse::Pulse;
 use crate::state::State;
 use crate::threads::Threads;
 use gateway_core::instruments::Instruments;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
@@ -69,8 +70,7 @@ pub struct Host {
 /// What the threads and the pools need of it.
 pub(crate) struct Shared {
     pub(crate) stopped: AtomicBool,
-    /// Since the host was made, as of the last tick: a clock that costs nothing to read.
-    pub(crate) milliseconds: AtomicU64,
+    pub(crate) pulse: Arc<Pulse>,
     /// Instances that may still be made.
     pub(crate) instances: Arc<Semaphore>,
     pools: Mutex<Vec<Weak<Pool>>>,
@@ -91,7 +91,7 @@ impl Host {
         let cache = options.cache.map(open).transpose()?;
         let shared = Arc::new(Shared {
             stopped: AtomicBool::new(false),
-            milliseconds: AtomicU64::new(0),
+            pulse: Arc::new(Pulse::new()),
             instances: Arc::new(Semaphore::new(options.instances as usize)),
             pools: Mutex::default(),
         });
@@ -145,7 +145,7 @@ impl Host {
 
 impl Shared {
     pub(crate) fn now(&self) -> u64 {
-        self.milliseconds.load(Ordering::Relaxed)
+        self.pulse.now()
     }
 
     /// The pools in use; those of dropped plugins are forgotten.

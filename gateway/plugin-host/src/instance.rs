@@ -44,7 +44,8 @@ pub(crate) enum Failure {
 impl Instance {
     /// Starts a guest and runs its `configure`.
     pub(crate) async fn start(pool: &Pool, slot: u8, permits: Permits) -> Result<Self, Failure> {
-        let mut state = State::new(Arc::clone(&pool.settings), Arc::clone(&pool.kept));
+        let mut state =
+            State::new(Arc::clone(&pool.settings), Arc::clone(&pool.kept), Arc::clone(&pool.host.shared.pulse));
         state.meter.begin(pool.settings.limits.start, clock::now() + START_WALL);
         let mut store = Store::new(&pool.host.engine, state);
         store.limiter(|state| state);

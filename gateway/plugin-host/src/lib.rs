@@ -24,6 +24,7 @@ pub mod manifest;
 mod meter;
 mod plugin;
 mod pool;
+mod pulse;
 mod schema;
 mod state;
 mod statistics;

@@ -4,6 +4,7 @@
 //! the guest last resumed, so what other tasks use between two polls, and what the guest waits for, does not count. The
 //! error is less than one tick.
 
+use crate::pulse::Pulse;
 use gateway_core::clock;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
@@ -25,7 +26,6 @@ pub(crate) enum Stop {
 }
 
 /// The meter of one call at a time.
-#[derive(Debug)]
 pub(crate) struct Meter {
     used: Duration,
     limit: Duration,
@@ -33,11 +33,12 @@ pub(crate) struct Meter {
     /// The thread's CPU clock when the guest last resumed, in nanoseconds; 0 before the first tick of a call. Shared with
     /// the future of a yield, which outlives the borrow of the store.
     resumed: Arc<AtomicU64>,
+    pulse: Arc<Pulse>,
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
-        Self { used: Duration::ZERO, limit: Duration::ZERO, deadline: clock::now(), resumed: Arc::default() }
+    pub(crate) fn new(pulse: Arc<Pulse>) -> Self {
+        Self { used: Duration::ZERO, limit: Duration::ZERO, deadline: clock::now(), resumed: Arc::default(), pulse }
     }
 
     /// A call begins.
@@ -46,6 +47,7 @@ impl Meter {
         self.limit = limit;
         self.deadline = deadline;
         self.resumed.store(0, Ordering::Relaxed);
+        self.pulse.beat();
     }
 
     /// When the call must be done.
@@ -55,6 +57,7 @@ impl Meter {
 
     /// A tick has passed while the guest runs: stop it, or let the runtime do its I/O and go on.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.pulse.beat();
         self.pause();
         if self.used > self.limit {
             return Err(Stop::Cpu(self.limit).into());
@@ -81,6 +84,7 @@ impl Meter {
     /// The guest goes on, perhaps on another thread.
     pub(crate) fn resume(&mut self) {
         self.resumed.store(thread_time(), Ordering::Relaxed);
+        self.pulse.beat();
     }
 }
 

@@ -4,6 +4,7 @@ use crate::kept::Kept;
 use crate::limits::Limits;
 use crate::meter::{Meter, Stop};
 use crate::plugin::PluginSettings;
+use crate::pulse::Pulse;
 use gateway_core::Exchange;
 use gateway_core::exchange::Stage;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Arc<PluginSettings>, kept: Arc<Kept>) -> Self {
-        Self { exchange: None, settings, kept, meter: Meter::new(), memory: 0 }
+    pub(crate) fn new(settings: Arc<PluginSettings>, kept: Arc<Kept>, pulse: Arc<Pulse>) -> Self {
+        Self { exchange: None, settings, kept, meter: Meter::new(pulse), memory: 0 }
     }
 
     /// Lends it an exchange for one call.

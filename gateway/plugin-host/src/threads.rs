@@ -1,15 +1,11 @@
 //! Two plain threads beside the runtime, so that no guest can hold them up: one ticks, one sweeps.
 
 use crate::host::Shared;
-use gateway_core::clock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use wasmtime::Engine;
-
-/// How often guests are looked at.
-const TICK: Duration = Duration::from_millis(1);
 
 /// How often idle instances are looked at.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -23,7 +19,10 @@ pub(crate) struct Threads {
 impl Threads {
     pub(crate) fn start(engine: &Engine, shared: &Arc<Shared>) -> std::io::Result<Self> {
         let (engine, ticked, swept) = (engine.clone(), Arc::clone(shared), Arc::clone(shared));
-        thread::Builder::new().name("plugin-tick".to_owned()).spawn(move || tick(&engine, &ticked))?;
+        thread::Builder::new().name("plugin-tick".to_owned()).spawn(move || {
+            let stopped = || ticked.stopped.load(Ordering::Relaxed);
+            ticked.pulse.run(|| engine.increment_epoch(), stopped);
+        })?;
         let sweeper = thread::Builder::new().name("plugin-sweep".to_owned()).spawn(move || sweep(&swept))?;
         Ok(Self { shared: Arc::clone(shared), sweeper })
     }
@@ -32,23 +31,15 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
+        self.shared.pulse.wake();
         self.sweeper.thread().unpark();
-    }
-}
-
-fn tick(engine: &Engine, shared: &Shared) {
-    let begin = clock::now();
-    while !shared.stopped.load(Ordering::Relaxed) {
-        thread::sleep(TICK);
-        engine.increment_epoch();
-        let since = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        shared.milliseconds.store(since, Ordering::Relaxed);
     }
 }
 
 fn sweep(shared: &Shared) {
     while !shared.stopped.load(Ordering::Relaxed) {
         thread::park_timeout(SWEEP);
+        shared.pulse.set_clock();
         for pool in shared.pools() {
             pool.sweep();
         }

@@ -25,8 +25,8 @@ pub struct Snapshot {
 /// What is counted of every request; made once, so that no name is looked up while one runs.
 #[derive(Clone)]
 pub struct Counters {
-    /// By the first digit of the status.
-    classes: [Counter; 6],
+    /// By the first digit of the status, from 2 on: an answer is final.
+    classes: [Counter; 4],
     /// Requests that met a fault of ours.
     pub panicked: Counter,
 }
@@ -36,12 +36,12 @@ impl Counters {
     #[must_use]
     pub fn new(instruments: &Instruments) -> Self {
         let class = |digit| instruments.counter(&format!("requests.{digit}xx"));
-        Self { classes: [0, 1, 2, 3, 4, 5].map(class), panicked: instruments.counter("requests.panicked") }
+        Self { classes: [2, 3, 4, 5].map(class), panicked: instruments.counter("requests.panicked") }
     }
 
     /// An answer with this status was sent.
     pub fn note(&self, status: u16) {
-        if let Some(counter) = self.classes.get(usize::from(status / 100)) {
+        if let Some(counter) = usize::from(status / 100).checked_sub(2).and_then(|class| self.classes.get(class)) {
             counter.increment();
         }
     }
