@@ -17,7 +17,7 @@ use gateway_proxy::upstream::Upstream;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub(crate) use components::Version;
+pub(crate) use components::{Failed, Version};
 pub(crate) use plugins::Installed;
 
 /// A generation: what was written, what serves, and what it is made of.
@@ -47,7 +47,7 @@ impl Assembler {
         &self,
         loaded: Loaded,
         previous: Option<&Assembly>,
-        rolled_back: &BTreeMap<String, Version>,
+        rolled_back: &BTreeMap<Failed, Version>,
     ) -> Result<Assembly, Vec<Diagnostic>> {
         let Loaded { config, warnings, sources } = loaded;
         let components = Components::read(&self.host, &config, previous, rolled_back)?;

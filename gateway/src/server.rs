@@ -74,7 +74,7 @@ pub(crate) async fn serve(path: &Path, watching: Watching) -> Result<(), Refusal
         draining: false.into(),
     });
     let bound = listeners.bind(&first.config.listeners).map_err(|problem| {
-        let failure = Failure { problems: vec![*problem], sources: first.sources.clone(), inputs: first.inputs() };
+        let failure = Failure { problems: vec![*problem], sources: first.sources.clone() };
         Refusal::Configuration(Box::new(failure))
     })?;
     if let Some(address) = &first.config.admin {

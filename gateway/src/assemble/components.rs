@@ -23,17 +23,20 @@ pub(crate) struct Version {
     pub(crate) instead_of: Option<Arc<str>>,
 }
 
+/// A version that failed: the file it stood in, and the hash. The same bytes in another file are another plugin's.
+pub(crate) type Failed = (PathBuf, Arc<str>);
+
 /// Each component once, by file.
 pub(super) struct Components(HashMap<PathBuf, Version>);
 
 impl Components {
-    /// Reads and loads every component of a configuration. `rolled_back` holds, by the hash of a version that failed, the version
-    /// to use in its place.
+    /// Reads and loads every component of a configuration. `rolled_back` holds the version to use in
+    /// place of each that failed.
     pub(super) fn read(
         host: &Arc<Host>,
         config: &Config,
         previous: Option<&Assembly>,
-        rolled_back: &BTreeMap<String, Version>,
+        rolled_back: &BTreeMap<Failed, Version>,
     ) -> Result<Self, Vec<Diagnostic>> {
         let known: HashMap<&str, &Version> = previous
             .iter()
@@ -64,7 +67,7 @@ fn version(
     config: &Config,
     plugin: &PluginUse,
     known: &HashMap<&str, &Version>,
-    rolled_back: &BTreeMap<String, Version>,
+    rolled_back: &BTreeMap<Failed, Version>,
 ) -> Result<Version, Box<Diagnostic>> {
     let fail = |code, message: String, hint: Option<&str>| {
         let mut problem = Diagnostic::error(code, message);
@@ -79,9 +82,9 @@ fn version(
         .map_err(|problem| fail("plugin-outside", format!("the file of plugin `{name}` {problem}"), None))?;
     let source = read(&plugin.file)
         .map_err(|error| fail("plugin-unreadable", format!("cannot read {}: {error}", plugin.file.display()), None))?;
-    let hash = hex(&Sha256::digest(&source));
+    let hash: Arc<str> = hex(&Sha256::digest(&source)).into();
     if let Some(pin) = &plugin.sha256
-        && *pin != hash
+        && **pin != *hash
     {
         let message = format!("{} has the SHA-256 {hash}, which is not the one that is pinned", plugin.file.display());
         return Err(fail(
@@ -90,8 +93,8 @@ fn version(
             Some("check where the file comes from, then write its hash in `sha256`"),
         ));
     }
-    if let Some(good) = rolled_back.get(&hash) {
-        return Ok(Version { instead_of: Some(hash.into()), ..good.clone() });
+    if let Some(good) = rolled_back.get(&(plugin.file.clone(), Arc::clone(&hash))) {
+        return Ok(Version { instead_of: Some(hash), ..good.clone() });
     }
     if let Some(version) = known.get(&*hash) {
         return Ok(Version { instead_of: None, ..(*version).clone() });
@@ -99,7 +102,7 @@ fn version(
     let component = host.load(name, &source).map_err(|error| {
         fail("plugin-load", format!("{}: {}", plugin.file.display(), gateway_core::error::chain(&error)), None)
     })?;
-    Ok(Version { hash: hash.into(), component, instead_of: None })
+    Ok(Version { hash, component, instead_of: None })
 }
 
 /// A component stands in the plugin folder, also after every link was followed (HARDENING W11).

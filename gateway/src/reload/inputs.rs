@@ -1,6 +1,7 @@
 //! The files that a generation was made of, and whether they have changed.
 
 use super::step::Digest;
+use crate::assemble::Failed;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,7 +44,7 @@ impl Inputs {
     }
 
     /// The contents as one value.
-    pub(crate) fn digest(&self, rolled_back: &BTreeSet<String>) -> Digest {
+    pub(crate) fn digest(&self, rolled_back: &BTreeSet<Failed>) -> Digest {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
@@ -62,7 +63,8 @@ impl Inputs {
                 part(name.as_encoded_bytes());
             }
         }
-        for version in rolled_back {
+        for (file, version) in rolled_back {
+            part(file.as_os_str().as_encoded_bytes());
             part(version.as_bytes());
         }
         hash.finalize().into()

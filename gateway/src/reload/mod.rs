@@ -71,8 +71,6 @@ impl From<&Diagnostic> for Problem {
 pub(crate) struct Failure {
     pub(crate) problems: Vec<Diagnostic>,
     pub(crate) sources: Sources,
-    /// What to watch for a repair.
-    pub(crate) inputs: Inputs,
 }
 
 /// Loads and builds, without touching what serves.
@@ -82,14 +80,12 @@ pub(crate) fn build(
     previous: Option<&Assembly>,
     rollback: &Rollback,
 ) -> Result<Assembly, Box<Failure>> {
-    let loaded = gateway_config::load(path, &SystemEnvironment).map_err(|problems| {
-        let inputs = Inputs::new(problems.files, problems.folders);
-        Box::new(Failure { problems: problems.diagnostics, sources: problems.sources, inputs })
-    })?;
-    let (inputs, sources) = (inputs(&loaded.config), loaded.sources.clone());
+    let loaded = gateway_config::load(path, &SystemEnvironment)
+        .map_err(|problems| Box::new(Failure { problems: problems.diagnostics, sources: problems.sources }))?;
+    let sources = loaded.sources.clone();
     assembler
         .assemble(loaded, previous, rollback.versions())
-        .map_err(|problems| Box::new(Failure { problems, sources, inputs }))
+        .map_err(|problems| Box::new(Failure { problems, sources }))
 }
 
 /// Owns what serves, and replaces it.
@@ -111,7 +107,7 @@ impl Reload {
     pub(crate) async fn run(mut self) {
         let mut state = State::default();
         let inputs = self.current().inputs();
-        state.committed = Some(inputs.digest(&self.rollback.hashes()));
+        state.committed = Some(inputs.digest(&self.rollback.failed()));
         let mut watch = Watch::new(inputs, self.watching);
         loop {
             tokio::select! {
@@ -121,8 +117,8 @@ impl Reload {
             let mut action = Action::Look;
             while action != Action::Nothing {
                 let event = match action {
-                    Action::Build => self.attempt(&mut watch).await,
-                    _ => Event::Seen(self.digest(watch.inputs()).await),
+                    Action::Build => self.attempt().await,
+                    _ => Event::Seen(self.look(&mut watch).await),
                 };
                 (state, action) = step(state, event);
             }
@@ -136,21 +132,37 @@ impl Reload {
         Arc::clone(&self.current.lock())
     }
 
-    async fn digest(&self, inputs: &Inputs) -> step::Digest {
-        let (inputs, rolled_back) = (inputs.clone(), self.rollback.hashes());
-        tokio::task::spawn_blocking(move || inputs.digest(&rolled_back)).await.unwrap_or_default()
+    /// Which files belong to the configuration as it is written now, and what they hold. Those are watched from now on, so that
+    /// what changes while a generation is built of them is found.
+    async fn look(&self, watch: &mut Watch) -> step::Digest {
+        let (path, current, rolled_back) = (self.path.clone(), self.current(), self.rollback.failed());
+        let look = move || {
+            let inputs = match gateway_config::load(&path, &SystemEnvironment) {
+                Ok(loaded) => inputs(&loaded.config),
+                // What it names beside them is not known: most likely what it named before.
+                Err(problems) => Inputs::new(problems.files, problems.folders).union(current.inputs()),
+            };
+            let digest = inputs.digest(&rolled_back);
+            (inputs, digest)
+        };
+        match tokio::task::spawn_blocking(look).await {
+            Ok((inputs, digest)) => {
+                watch.set(inputs);
+                digest
+            }
+            Err(_) => step::Digest::default(),
+        }
     }
 
     /// Builds off the runtime's threads, then swaps.
-    async fn attempt(&mut self, watch: &mut Watch) -> Event {
+    async fn attempt(&mut self) -> Event {
         let started = now();
         let (path, assembler, previous, rollback) =
             (self.path.clone(), Arc::clone(&self.assembler), self.current(), self.rollback.clone());
         let built = tokio::task::spawn_blocking(move || build(&path, &assembler, Some(&previous), &rollback)).await;
         let failure = match built {
             Ok(Ok(assembly)) => match self.commit(assembly).await {
-                Ok(inputs) => {
-                    watch.set(inputs);
+                Ok(()) => {
                     let milliseconds = now().duration_since(started).as_millis();
                     tracing::info!(
                         generation = self.current().snapshot.generation,
@@ -162,7 +174,6 @@ impl Reload {
                 Err(problem) => vec![*problem],
             },
             Ok(Err(failure)) => {
-                watch.set(self.current().inputs().union(failure.inputs));
                 self.refuse(&failure.problems, Some(&failure.sources));
                 return Event::Failed;
             }
@@ -175,13 +186,12 @@ impl Reload {
     }
 
     /// All or nothing: sockets are bound first, because only that can fail.
-    async fn commit(&mut self, assembly: Assembly) -> Result<Inputs, Box<Diagnostic>> {
+    async fn commit(&mut self, assembly: Assembly) -> Result<(), Box<Diagnostic>> {
         let assembly = Arc::new(assembly);
         let bound = self.listeners.bind(&assembly.config.listeners)?;
         self.rollback.watch(&self.current(), &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         self.listeners.apply(&assembly.config.listeners, bound);
-        let inputs = assembly.inputs();
         let generation = assembly.snapshot.generation;
         *self.current.lock() = assembly;
         self.succeeded.increment();
@@ -195,7 +205,7 @@ impl Reload {
             failed,
             ..Status::default()
         };
-        Ok(inputs)
+        Ok(())
     }
 
     fn refuse(&self, problems: &[Diagnostic], sources: Option<&Sources>) {

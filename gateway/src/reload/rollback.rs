@@ -1,9 +1,9 @@
 //! A plugin that starts to fail after a swap where the old one did not: the old version comes back by itself (HARDENING R8).
 //!
 //! After a swap the new version is watched for 60 s or 1,000 calls, whichever is later. The version that failed is not tried again
-//! until its file changes: its hash is kept, and stands for the old version from then on.
+//! until its file changes: file and hash are kept, and stand for the old version from then on.
 
-use crate::assemble::{Assembly, Version};
+use crate::assemble::{Assembly, Failed, Version};
 use gateway_core::clock::now;
 use gateway_plugin_host::{Outcomes, WasmPlugin};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,15 +20,15 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Versions that failed, and those that are on trial.
 #[derive(Clone, Default)]
 pub(crate) struct Rollback {
-    /// By the hash of the version that failed: the version in its place.
-    versions: BTreeMap<String, Version>,
+    /// By the version that failed: the version in its place.
+    versions: BTreeMap<Failed, Version>,
     trials: Vec<Trial>,
 }
 
 #[derive(Clone)]
 struct Trial {
     plugin: Arc<WasmPlugin>,
-    hash: Arc<str>,
+    failed: Failed,
     before: Version,
     /// The old version's last calls when it was replaced.
     outcomes: Outcomes,
@@ -36,12 +36,12 @@ struct Trial {
 }
 
 impl Rollback {
-    pub(crate) fn versions(&self) -> &BTreeMap<String, Version> {
+    pub(crate) fn versions(&self) -> &BTreeMap<Failed, Version> {
         &self.versions
     }
 
-    /// The hashes of the versions that failed.
-    pub(crate) fn hashes(&self) -> BTreeSet<String> {
+    /// The versions that failed.
+    pub(crate) fn failed(&self) -> BTreeSet<Failed> {
         self.versions.keys().cloned().collect()
     }
 
@@ -56,7 +56,7 @@ impl Rollback {
             if let Some(old) = old.filter(|old| old.version.hash != new.version.hash) {
                 self.trials.push(Trial {
                     plugin: Arc::clone(&new.plugin),
-                    hash: Arc::clone(&new.version.hash),
+                    failed: (new.written.file.clone(), Arc::clone(&new.version.hash)),
                     before: old.version.clone(),
                     outcomes: old.plugin.statistics().recent,
                     since: now(),
@@ -65,18 +65,18 @@ impl Rollback {
         }
     }
 
-    /// Returns once a version on trial has failed and is to be replaced; its hash is then among [`Self::hashes`].
+    /// Returns once a version on trial has failed and is to be replaced; it is then among [`Self::failed`].
     pub(crate) async fn due(&mut self) {
         loop {
             if let Some(position) = self.trials.iter().position(Trial::failed) {
                 let trial = self.trials.remove(position);
                 tracing::error!(
                     plugin = %gateway_core::Plugin::name(&*trial.plugin),
-                    version = %trial.hash,
+                    version = %trial.failed.1,
                     back_to = %trial.before.hash,
                     "the new version fails where the old one did not; the old one comes back until the file changes"
                 );
-                self.versions.insert(trial.hash.to_string(), trial.before);
+                self.versions.insert(trial.failed, trial.before);
                 return;
             }
             self.trials.retain(|trial| !trial.is_over());

@@ -86,10 +86,6 @@ impl Watch {
         self.folders = watched;
     }
 
-    pub(crate) fn inputs(&self) -> &Inputs {
-        &self.inputs
-    }
-
     /// Returns once the inputs differ from what they were at the last return, and have come to rest.
     pub(crate) async fn changed(&mut self) {
         loop {
