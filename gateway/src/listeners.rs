@@ -28,15 +28,25 @@ impl Listeners {
         Self { snapshot, instruments, alive: Mutex::new(Some(alive)), open: Mutex::default() }
     }
 
-    /// Binds those that are not open yet.
+    /// Binds those that are not open yet. One that has a new name, or a wider or narrower address, takes over from the old one.
     ///
     /// # Errors
     /// One cannot be bound; none is kept.
     pub(crate) fn bind(&self, written: &[Written]) -> Result<Vec<(Key, Bound)>, Box<Diagnostic>> {
         let open = self.open.lock();
         let new = written.iter().filter(|listener| !open.contains_key(&key(listener)));
+        let is_leaving = |known: &Key| !written.iter().any(|listener| key(listener) == *known);
         let bind = |listener: &Written| {
-            let bound = Bound::bind(listener.address).map_err(|error| {
+            let mut leaving =
+                open.iter().filter(|(known, _)| known.1.port() == listener.address.port() && is_leaving(known));
+            let bound = match leaving.next() {
+                Some(((_, address), old)) if listener.address.port() != 0 => match old.hand_over() {
+                    Some(bound) if *address == listener.address => Ok(bound),
+                    _ => Bound::bind_beside(old, listener.address),
+                },
+                _ => Bound::bind(listener.address),
+            };
+            let bound = bound.map_err(|error| {
                 let message = format!("listener `{}` cannot bind {}: {error}", listener.name, listener.address);
                 let mut problem = Diagnostic::error("listener-bind", message).at(&listener.place);
                 problem.hint = Some("another program may have it; `ss -ltnp` shows which".into());

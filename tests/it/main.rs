@@ -10,6 +10,7 @@ mod http2_abuse;
 mod plugins;
 mod process;
 mod reload;
+mod reload_edges;
 mod templates;
 mod timeouts;
 mod upstream_connections;

@@ -2,7 +2,7 @@
 
 use gateway_tests::gateway::{Setup, component, program};
 use gateway_tests::wait::until;
-use gateway_tests::{Reply, TestGateway, Upstream};
+use gateway_tests::{Client, Reply, TestGateway, Upstream};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -132,4 +132,26 @@ fn readiness_goes_before_the_process_does() {
     until("it is no longer ready", || gateway.admin("/ready").filter(|(status, _)| *status == 503));
     assert_eq!(gateway.admin("/live").unwrap().0, 200);
     assert_eq!(gateway.status()["state"], "draining");
+}
+
+#[test]
+fn f6_connections_that_came_before_the_termination_are_answered() {
+    let upstream = Upstream::ok();
+    let mut gateway = TestGateway::start(&upstream.config());
+    let address = gateway.address("public");
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &gateway.id().to_string()]).status().unwrap().success());
+    };
+    // The kernel takes connections and their requests while the process stands still.
+    signal("-STOP");
+    let mut clients: Vec<_> = (0..50).map(|_| Client::connect(address)).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    signal("-TERM");
+    signal("-CONT");
+    for client in &mut clients {
+        assert_eq!(client.response().map(|response| response.status), Some(200));
+    }
+    assert_eq!(gateway.exit_code(), Some(0));
 }

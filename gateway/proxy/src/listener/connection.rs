@@ -23,7 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A good-bye may take so long to be read.
+/// A good-bye may take so long to be read, and a first request to come.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// Bytes that hyper gathers of an answer before it writes, and reads of a body at once (HARDENING P11).
@@ -38,11 +38,13 @@ pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>
     let mut stream = ClientStream::new(tcp, Arc::clone(&activity));
     let mut stop = shared.stop.clone();
     let is_http2 = tokio::select! {
-        // A request that has come before the listener drains is answered.
-        biased;
         is_http2 = stream.is_http2() => is_http2,
         _ = overdue(&activity) => return,
-        _ = stop.wait_for(|stop| *stop == Stop::Draining) => return,
+        // A request that came before the listener drains is answered, read or not.
+        () = async {
+            let _ = stop.wait_for(|stop| *stop == Stop::Draining).await;
+            tokio::time::sleep(LINGER).await;
+        } => return,
     };
     match is_http2 {
         Ok(true) => serve_http2(stream, peer, shared, &settings, &activity).await,
@@ -161,12 +163,16 @@ async fn drive(connection: impl Served, activity: &Activity, guard: Option<&Guar
     });
     let mut said_good_bye = false;
     let end = poll_fn(|context: &mut Context<'_>| {
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(End::Done);
+        }
+        // After a poll: hyper closes at once what it has read nothing of, though a request may be there.
         if !said_good_bye && draining.as_mut().poll(context).is_ready() {
             said_good_bye = true;
             connection.as_mut().good_bye();
-        }
-        if connection.as_mut().poll(context).is_ready() {
-            return Poll::Ready(End::Done);
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(End::Done);
+            }
         }
         if abuse.as_mut().poll(context).is_ready() {
             return Poll::Ready(End::Abuse);

@@ -16,7 +16,7 @@ use gateway_core::instruments::{Counter, Instruments};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -34,6 +34,8 @@ const FULL: &[u8] =
 /// A bound socket and its connections. It lives over reloads that keep its address.
 pub struct Listener {
     address: SocketAddr,
+    /// Gone once it has drained.
+    socket: Weak<TcpListener>,
     stop: watch::Sender<Stop>,
     settings: Arc<ArcSwap<Settings>>,
 }
@@ -69,7 +71,7 @@ struct Shared {
 
 /// A socket that is bound and not yet served: binding is what can fail, so it comes before anything is swapped.
 pub struct Bound {
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     address: SocketAddr,
 }
 
@@ -79,9 +81,31 @@ impl Bound {
     /// # Errors
     /// The address cannot be bound.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = socket(address)?;
+        Self::listen(&open(address)?, address)
+    }
+
+    /// Binds an address that overlaps with that of a listener on its way out, as `0.0.0.0:80` does with `127.0.0.1:80`. Only these
+    /// two sockets may share the port, and only now: another program is still told that the address is in use.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind_beside(leaving: &Listener, address: SocketAddr) -> io::Result<Self> {
+        let Some(old) = leaving.socket.upgrade() else { return Self::bind(address) };
+        let (old, new) = (SockRef::from(&*old), open(address)?);
+        old.set_reuse_port(true)?;
+        new.set_reuse_port(true)?;
+        let bound = Self::listen(&new, address);
+        old.set_reuse_port(false)?;
+        new.set_reuse_port(false)?;
+        bound
+    }
+
+    fn listen(socket: &Socket, address: SocketAddr) -> io::Result<Self> {
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.try_clone()?.into())?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket: Arc::new(socket), address })
     }
 }
 
@@ -109,8 +133,15 @@ impl Listener {
             refused: instruments.counter("connections.refused"),
             floods: instruments.counter("connections.ended-for-abuse"),
         };
+        let weak = Arc::downgrade(&socket);
         tokio::spawn(accept(socket, Arc::new(shared)));
-        Self { address, stop, settings }
+        Self { address, socket: weak, stop, settings }
+    }
+
+    /// The same socket for another listener, so that no connection is lost that the kernel holds. None once it has drained.
+    #[must_use]
+    pub fn hand_over(&self) -> Option<Bound> {
+        Some(Bound { socket: self.socket.upgrade()?, address: self.address })
     }
 
     /// Where it really listens.
@@ -132,45 +163,53 @@ impl Listener {
     }
 }
 
-fn socket(address: SocketAddr) -> io::Result<TcpListener> {
+fn open(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart need not wait for the connections of the last run to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// The accept loop: a permit, a connection, a task. Errors slow it down and never end it.
-async fn accept(socket: TcpListener, shared: Arc<Shared>) {
+async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
     let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
     loop {
         let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop == Stop::Draining) => break,
             accepted = socket.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop == Stop::Draining) => return,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer, &shared, &permits),
             Err(error) => {
                 // Out of descriptors or memory: what is pending stays pending until something was closed.
                 tracing::warn!(listener = %shared.name, %error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
             }
-        };
-        let open = Semaphore::MAX_PERMITS - permits.available_permits();
-        let permit = match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) if open < shared.settings.load().limits.connections => permit,
-            _ => {
-                shared.refused.increment();
-                refuse(&stream);
-                continue;
-            }
-        };
-        shared.accepted.increment();
-        tokio::spawn(serve(stream, peer, Arc::clone(&shared), permit));
+        }
+    }
+    // Unless the socket goes on under another name, closing it would reset the connections that the kernel holds.
+    let Some(Ok(socket)) = Arc::into_inner(socket).map(TcpListener::into_std) else { return };
+    for (stream, peer) in (0..BACKLOG).map_while(|_| socket.accept().ok()) {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            admit(stream, peer, &shared, &permits);
+        }
+    }
+}
+
+fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, permits: &Arc<Semaphore>) {
+    let open = Semaphore::MAX_PERMITS - permits.available_permits();
+    match Arc::clone(permits).try_acquire_owned() {
+        Ok(permit) if open < shared.settings.load().limits.connections => {
+            shared.accepted.increment();
+            tokio::spawn(serve(stream, peer, Arc::clone(shared), permit));
+        }
+        _ => {
+            shared.refused.increment();
+            refuse(&stream);
+        }
     }
 }
 
