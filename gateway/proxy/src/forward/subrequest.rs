@@ -77,7 +77,7 @@ async fn origin(host: &str, port: u16, private: bool) -> Result<Upstream, Error>
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
+            let [first, second, third, _] = address.octets();
             !(address.is_private()
                 || address.is_loopback()
                 || address.is_link_local()
@@ -87,14 +87,16 @@ fn is_public(address: IpAddr) -> bool {
                 || address.is_multicast()
                 || first == 0
                 || first >= 240
+                || matches!((first, second, third), (192, 0, 0) | (192, 88, 99))
                 || (first == 100 && (64..128).contains(&second))
                 || (first == 198 && (18..20).contains(&second)))
         }
-        IpAddr::V6(address) => {
-            let unique_local = address.segments().first().is_some_and(|first| first & 0xfe00 == 0xfc00);
-            let link_local = address.segments().first().is_some_and(|first| first & 0xffc0 == 0xfe80);
-            !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || unique_local || link_local)
-        }
+        // Global unicast, but for what is set aside in it and what leads to an IPv4 address (Teredo, 6to4). NAT64 is outside.
+        IpAddr::V6(address) => match address.segments() {
+            [0x2001, second, ..] => second >= 0x0200 && second != 0x0db8,
+            [0x2002 | 0x3fff, ..] => false,
+            [first, ..] => first & 0xe000 == 0x2000,
+        },
     }
 }
 
@@ -117,7 +119,17 @@ mod tests {
             ("::1", false),
             ("fd00::1", false),
             ("fe80::1", false),
+            ("192.0.0.192", false),
+            ("192.88.99.1", false),
+            ("64:ff9b::7f00:1", false),
+            ("64:ff9b:1::a00:1", false),
+            ("2002:7f00:1::", false),
+            ("2001:0:4136:e378:8000:63bf:3fff:fdd2", false),
+            ("2001:db8::1", false),
+            ("::7f00:1", false),
+            ("fec0::1", false),
             ("2606:2800:220:1::1", true),
+            ("2001:4860:4860::8888", true),
         ] {
             assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
         }
