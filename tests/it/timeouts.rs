@@ -1,5 +1,6 @@
 //! HARDENING P10: nobody holds a connection without using it.
 
+use gateway_tests::gateway::Setup;
 use gateway_tests::{Reply, TestGateway, Upstream};
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,25 @@ fn p10_a_body_that_stalls_or_never_ends_is_408() {
     };
     assert_eq!(status, 408);
     assert_eq!(upstream.received().len(), 0);
+}
+
+/// A client may take longer than the route's deadline over its body, streamed or gathered: the deadline is for us.
+#[test]
+fn p10_a_slow_upload_is_answered_also_where_a_plugin_gathers_it() {
+    let upstream = Upstream::ok();
+    let config =
+        upstream.config().replace("upstream = \"service\"\n", "upstream = \"service\"\ndeadline = \"500 ms\"\n");
+    let gathered = "[[route]]\nname = \"gathered\"\nmatch = { path = \"/gathered\" }\nupstream = \"service\"\ndeadline = \"500 ms\"\nchain = [\"phases\"]\n";
+    let gateway = Setup::new(&format!("{config}{gathered}")).plugin("phases").start();
+    for path in ["/gathered", "/"] {
+        let mut client = gateway.client();
+        client.send(format!("POST {path} HTTP/1.1\r\nhost: a\r\nx-phases: request-body\r\ncontent-length: 10\r\n\r\n"));
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(100));
+            client.send("x");
+        }
+        assert_eq!(client.response().unwrap().status, 200, "{path}");
+    }
 }
 
 #[test]

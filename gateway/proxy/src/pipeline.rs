@@ -6,6 +6,8 @@ use crate::forward::{self, Peer, Upload};
 use crate::route::{Dispatch, Forward, Route};
 use crate::router::Captured;
 use crate::snapshot::Snapshot;
+use bytes::Bytes;
+use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
 use gateway_core::{Body, Error, Kind, Phase, Plugin, problem};
@@ -97,7 +99,7 @@ async fn on_request(
         exchange = returned;
         let flow = match flow {
             Ok(Flow::AwaitBody) => {
-                let gathered = match body.gather(plugin.body_limit()).await {
+                let gathered = match gather(&mut exchange, body, plugin).await {
                     Ok(gathered) => gathered,
                     Err(error) => {
                         outcome.participants.add(position);
@@ -180,11 +182,11 @@ async fn upstream(
 }
 
 async fn handle(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     body: Body,
     plugin: &Arc<dyn Plugin>,
 ) -> Result<Answered, (Box<Exchange>, Error)> {
-    let body = match body.gather(plugin.body_limit()).await {
+    let body = match gather(&mut exchange, body, plugin).await {
         Ok(body) => body,
         Err(error) => return Err((exchange, error)),
     };
@@ -197,6 +199,15 @@ async fn handle(
             Err((exchange, failed(&fault)))
         }
     }
+}
+
+/// Gathers the request's body. It is the client's time that runs meanwhile, and `ClientBody` bounds it: the deadline waits, as
+/// it does for a body that is streamed.
+async fn gather(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plugin>) -> Result<Bytes, Error> {
+    let began = now();
+    let gathered = body.gather(plugin.body_limit()).await;
+    exchange.deadline += now().saturating_duration_since(began);
+    gathered
 }
 
 async fn on_response(mut exchange: Box<Exchange>, mut body: Body, chain: &Chain, outcome: &mut Outcome) -> Answered {
