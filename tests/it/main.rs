@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
 
+mod disconnects;
 mod flow;
 mod http1;
 mod http2;
