@@ -65,10 +65,12 @@ impl Meter {
         if clock::now() >= self.deadline {
             return Err(Stop::Wall.into());
         }
-        let resumed = Arc::clone(&self.resumed);
+        let (resumed, pulse) = (Arc::clone(&self.resumed), Arc::clone(&self.pulse));
         let yielded = async move {
             tokio::task::yield_now().await;
             resumed.store(thread_time(), Ordering::Relaxed);
+            // A runtime with much to do may have come back so late that the tick rests.
+            pulse.beat();
         };
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(yielded)))
     }

@@ -15,6 +15,10 @@ const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a guest before it parks.
 const PATIENCE: u32 = 64;
 
+/// How long it parks before it ticks once to see: a guest whose thread stood still between its beat and its first
+/// instruction, until the tick rested, is found by that.
+const PARK: Duration = Duration::from_secs(1);
+
 pub(crate) struct Pulse {
     /// A guest has begun, gone on, or been looked at since this was last cleared.
     beating: AtomicBool,
@@ -80,14 +84,15 @@ impl Pulse {
             if quiet < PATIENCE {
                 continue;
             }
-            quiet = 0;
             if self.beating.swap(false, Ordering::SeqCst) {
+                quiet = 0;
                 continue;
             }
             self.parked.store(true, Ordering::SeqCst);
             // A guest that began between the two either sees that it must wake us, or is seen here.
             if !self.beating.load(Ordering::SeqCst) && !stopped() {
-                thread::park();
+                // Still quiet after that: it parks again when one more tick has found nobody.
+                thread::park_timeout(PARK);
                 self.set_clock();
             }
             self.parked.store(false, Ordering::SeqCst);

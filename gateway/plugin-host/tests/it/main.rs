@@ -8,3 +8,4 @@ mod kit;
 mod load;
 mod phases;
 mod pool;
+mod starved;
