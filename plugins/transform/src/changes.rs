@@ -52,16 +52,16 @@ impl Changes {
     }
 }
 
-/// Those whose value has all its parts.
-fn fill(templates: &[(String, Template)]) -> Vec<(&str, String)> {
-    templates.iter().filter_map(|(name, template)| Some((name.as_str(), template.text()?))).collect()
+/// Each with its value, none where that lacks a part.
+fn fill(templates: &[(String, Template)]) -> Vec<(&str, Option<String>)> {
+    templates.iter().map(|(name, template)| (name.as_str(), template.text())).collect()
 }
 
 /// Changes with the values of one exchange.
 pub(crate) struct Filled<'a> {
     changes: &'a Changes,
-    set: Vec<(&'a str, String)>,
-    add: Vec<(&'a str, String)>,
+    set: Vec<(&'a str, Option<String>)>,
+    add: Vec<(&'a str, Option<String>)>,
 }
 
 impl Filled<'_> {
@@ -73,10 +73,13 @@ impl Filled<'_> {
             tolerate(fields.rename(name, to), name)?;
         }
         for (name, value) in &self.set {
-            tolerate(fields.set(name, value), name)?;
+            // What the client sent must not pass for what is set, whether that has a value or not.
+            let removed = fields.remove(name);
+            let set = removed.and_then(|()| value.as_ref().map_or(Ok(()), |value| fields.set(name, value)));
+            tolerate(set, name)?;
         }
         for (name, value) in &self.add {
-            tolerate(fields.add(name, value), name)?;
+            tolerate(value.as_ref().map_or(Ok(()), |value| fields.add(name, value)), name)?;
         }
         Ok(())
     }
@@ -86,7 +89,7 @@ impl Filled<'_> {
 pub(crate) fn tolerate(done: Result<()>, name: &str) -> Result<()> {
     match done {
         Err(Error::Invalid(reason) | Error::TooLarge(reason)) => {
-            plugin_sdk::warn!("`{name}` is left as it is: {reason}");
+            plugin_sdk::warn!("`{name}` is left out: {reason}");
             Ok(())
         }
         other => other,

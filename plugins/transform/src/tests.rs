@@ -57,6 +57,21 @@ fn a_client_cannot_make_it_fail() {
     assert_eq!(outcome.logs().len(), 1);
 }
 
+/// What the service trusts because the gateway sets it.
+#[test]
+fn w9_a_client_cannot_set_what_is_set() {
+    let config = json!({
+        "request": { "set": { "x-name": "${query.name}", "x-who": "${attribute.consumer}" } },
+        "query": { "set": { "tenant": "${attribute.tenant}" } },
+    });
+    let exchange = Exchange::get("/?name=a%0d%0ab&tenant=1").header("x-name", "root").header("x-who", "root");
+    let outcome = exchange.run::<Transform>(config);
+    assert!(outcome.reached_service);
+    assert_eq!(outcome.request_header("x-name"), None);
+    assert_eq!(outcome.request_header("x-who"), None);
+    assert_eq!(outcome.query(), "name=a%0d%0ab");
+}
+
 #[test]
 fn a_mistake_is_named() {
     for (config, message) in [
