@@ -1,6 +1,7 @@
 //! What a plugin may do beside the ordinary: asked for in its manifest AND granted in the configuration.
 
 use crate::abi::gateway::wit::types::Error;
+use crate::capabilities::quoted;
 use crate::load::LoadError;
 use crate::state::State;
 use http::uri::{Authority, Scheme};
@@ -130,13 +131,13 @@ impl Origin {
     /// The origin of a URL, and what follows it. Fails with the rule that is broken.
     pub(crate) fn parse(url: &str) -> Result<(Self, &str), String> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("`{}` is neither `upstream://NAME/…` nor an absolute URL", url.escape_debug()));
+            return Err(format!("{} is neither `upstream://NAME/…` nor an absolute URL", quoted(url)));
         };
         if !scheme.eq_ignore_ascii_case(Scheme::HTTP.as_str()) {
-            return Err(format!("the scheme `{}` is not supported; `http` and `upstream` are", scheme.escape_debug()));
+            return Err(format!("the scheme {} is not supported; `http` and `upstream` are", quoted(scheme)));
         }
         let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let bad = || format!("`{}` is not a host and a port", authority.escape_debug());
+        let bad = || format!("{} is not a host and a port", quoted(authority));
         let authority: Authority = authority.parse().map_err(|_| bad())?;
         let digits = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest).split_once(':');
         if authority.as_str().contains('@')

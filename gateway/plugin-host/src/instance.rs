@@ -118,14 +118,16 @@ impl Instance {
 
 impl Failure {
     fn of(error: wasmtime::Error) -> Self {
+        // In a backtrace stand the names of the guest's functions, which are any text.
+        let text = || printable(&format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" | "));
         if error.is::<PoolConcurrencyLimitError>() {
-            return Self::Stopped(FaultKind::Full, format!("{error:#}"));
+            return Self::Stopped(FaultKind::Full, text());
         }
         match error.downcast_ref::<Stop>() {
             Some(stop @ Stop::Cpu(_)) => Self::Stopped(FaultKind::Cpu, stop.to_string()),
             Some(stop @ Stop::Wall) => Self::Stopped(FaultKind::Wall, stop.to_string()),
             Some(stop) => Self::Stopped(FaultKind::Trap, stop.to_string()),
-            None => Self::Stopped(FaultKind::Trap, format!("{error:#}")),
+            None => Self::Stopped(FaultKind::Trap, text()),
         }
     }
 }

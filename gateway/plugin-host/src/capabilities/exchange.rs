@@ -1,6 +1,6 @@
 //! `exchange`: who asks, what matched, and what plugins leave for each other.
 
-use super::invalid;
+use super::{invalid, quoted};
 use crate::abi::gateway::wit::exchange::Host;
 use crate::abi::gateway::wit::types::Error;
 use crate::grant::Capability;
@@ -64,7 +64,7 @@ impl Host for State {
 
     fn set_upstream(&mut self, name: String) -> Result<(), Error> {
         if !self.settings.grants.set_upstream.contains(&name) {
-            return Err(self.denied(Capability::SetUpstream, &format!("the upstream `{}`", name.escape_debug())));
+            return Err(self.denied(Capability::SetUpstream, &format!("the upstream {}", quoted(&name))));
         }
         let exchange = self.sendable().ok_or(Error::WrongPhase)?;
         if !exchange.dispatch.has_upstream(&name) {

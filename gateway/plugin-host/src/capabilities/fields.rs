@@ -1,6 +1,6 @@
 //! Header fields as a plugin writes them: checked like a client's, and never those that frame a message.
 
-use super::invalid;
+use super::{invalid, quoted};
 use crate::abi::gateway::wit::types::Error;
 use gateway_core::headers::is_reserved;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +14,7 @@ const SIZE: usize = 64 << 10;
 /// The name of a field that a plugin may write.
 pub(crate) fn writable(name: &str) -> Result<HeaderName, Error> {
     let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| invalid(format!("`{}` is not a field name", name.escape_debug())))?;
+        .map_err(|_| invalid(format!("{} is not a field name", quoted(name))))?;
     if is_reserved(&name) {
         return Err(invalid(format!("`{name}` frames the message and is written by the gateway only")));
     }

@@ -1,6 +1,6 @@
 //! `http`: calls to services, one or several at once. The guest waits on its fiber, never the thread.
 
-use super::{fields, invalid};
+use super::{fields, invalid, quoted};
 use crate::abi::gateway::convert;
 use crate::abi::gateway::wit::http::{Host, Request};
 use crate::abi::gateway::wit::types::{Error, Response};
@@ -67,10 +67,7 @@ impl State {
         *message.method_mut() = match Method::from_bytes(request.method.as_bytes()) {
             Ok(method) if method != Method::CONNECT => method,
             _ => {
-                return Err(invalid(format!(
-                    "`{}` is not a method that a request can have",
-                    request.method.escape_debug()
-                )));
+                return Err(invalid(format!("{} is not a method that a request can have", quoted(&request.method))));
             }
         };
         *message.uri_mut() = path;
@@ -99,13 +96,13 @@ impl State {
             let (name, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             let Some(granted) = self.settings.grants.http_upstreams.iter().find(|granted| granted.as_str() == name)
             else {
-                return Err(self.denied(Capability::Http, &format!("the upstream `{}`", name.escape_debug())));
+                return Err(self.denied(Capability::Http, &format!("the upstream {}", quoted(name))));
             };
             return Ok((Target::Upstream(granted.as_str().into()), path_and_query(path)?));
         }
         let (origin, path) = Origin::parse(url).map_err(invalid)?;
         if !self.settings.grants.allows_origin(&origin) {
-            return Err(self.denied(Capability::Http, &format!("the origin `{origin}`")));
+            return Err(self.denied(Capability::Http, &format!("the origin {}", quoted(&origin.to_string()))));
         }
         // The grant is the same text, so an address in it was named by whoever wrote the configuration.
         let private = origin.is_address();

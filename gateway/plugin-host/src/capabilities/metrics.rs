@@ -13,6 +13,9 @@ const NAMES: usize = 64;
 /// A name, in bytes.
 const NAME: usize = 64;
 
+/// The gateway's own counters under a plugin's name.
+const RESERVED: [&str; 3] = ["denied", "log-lost", "metrics-lost"];
+
 /// The numbers of one plugin.
 pub(crate) struct Metrics {
     prefix: String,
@@ -65,6 +68,10 @@ impl Metrics {
 
     /// Records under this name, made when it is the first of few enough. A name has one kind.
     fn record(&self, name: &str, sample: Sample) {
+        if !sample.is_number() {
+            self.lost.increment();
+            return;
+        }
         let mut known = self.known.lock();
         if !known.contains_key(name) && known.len() < NAMES && is_name(name) {
             known.insert(name.to_owned(), self.first(name, &sample));
@@ -97,13 +104,22 @@ impl Metrics {
     }
 }
 
+impl Sample {
+    fn is_number(&self) -> bool {
+        match self {
+            Self::Add(_) => true,
+            Self::Set(value) | Self::Observe(value) => value.is_finite(),
+        }
+    }
+}
+
 impl Metric {
-    /// Whether the sample is of its kind, and a number that can be shown.
+    /// Whether the sample is of its kind, and the outcome can be shown.
     fn record(&mut self, sample: Sample) -> bool {
         match (self, sample) {
             (Self::Counter(counter), Sample::Add(by)) => counter.add(by),
-            (Self::Gauge(last), Sample::Set(value)) if value.is_finite() => *last = value,
-            (Self::Distribution(distribution), Sample::Observe(value)) if value.is_finite() => {
+            (Self::Gauge(last), Sample::Set(value)) => *last = value,
+            (Self::Distribution(distribution), Sample::Observe(value)) if (distribution.sum + value).is_finite() => {
                 distribution.count += 1;
                 distribution.sum += value;
                 distribution.minimum = distribution.minimum.min(value);
@@ -115,10 +131,11 @@ impl Metric {
     }
 }
 
-/// Short, and without anything that a text format of metrics would read in its own way.
+/// Short, and without anything that a text format of metrics would read in its own way. Not one of ours.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= NAME
+        && !RESERVED.contains(&name)
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
@@ -160,5 +177,22 @@ mod tests {
         assert_eq!(readings.gauges.get("gauge"), Some(&1.5));
         let expected = Distribution { count: 2, sum: 4.0, minimum: 1.0, maximum: 3.0 };
         assert_eq!(readings.distributions.get("seen"), Some(&expected));
+    }
+
+    #[test]
+    fn w4_what_is_no_number_makes_no_metric_and_the_hosts_own_counters_are_not_written() {
+        let instruments = Instruments::default();
+        let metrics = Metrics::new("p", &instruments);
+        metrics.record("gauge", Sample::Set(f64::INFINITY));
+        metrics.record("seen", Sample::Observe(f64::NAN));
+        assert_eq!(metrics.read(), Readings::default());
+        metrics.record("seen", Sample::Observe(f64::MAX));
+        metrics.record("seen", Sample::Observe(f64::MAX));
+        assert!(metrics.read().distributions.get("seen").unwrap().sum.is_finite());
+        for name in RESERVED {
+            metrics.record(name, Sample::Add(1000));
+        }
+        assert_eq!(instruments.counter("plugin.p.metrics-lost").value(), 6);
+        assert_eq!(instruments.counter("plugin.p.denied").value(), 0);
     }
 }

@@ -18,6 +18,16 @@ use crate::state::State;
 
 impl types::Host for State {}
 
+/// Characters of a guest's text that are repeated to it and to the log.
+const SHOWN: usize = 80;
+
+/// The beginning of a guest's text, escaped and in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    format!("`{shown}{more}`")
+}
+
 /// `invalid`, in short.
 fn invalid(text: impl Into<String>) -> types::Error {
     types::Error::Invalid(text.into())

@@ -1,6 +1,6 @@
 //! `request`: what is read and changed of the request.
 
-use super::{fields, invalid};
+use super::{fields, invalid, quoted};
 use crate::abi::gateway::convert;
 use crate::abi::gateway::wit::request::Host;
 use crate::abi::gateway::wit::types::{Error, Field};
@@ -40,7 +40,7 @@ impl Host for State {
         // CONNECT asks for a tunnel, which a route allows and a plugin does not.
         match known {
             Some(method) if method != Method::CONNECT => request.method = method,
-            _ => return Err(invalid(format!("`{}` is not a method that a request can have", method.escape_debug()))),
+            _ => return Err(invalid(format!("{} is not a method that a request can have", quoted(&method)))),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `secrets`: values by name, among those granted.
 
+use super::quoted;
 use crate::abi::gateway::wit::secrets::Host;
 use crate::abi::gateway::wit::types::Error;
 use crate::grant::Capability;
@@ -10,7 +11,7 @@ impl Host for State {
         let secrets = &self.settings.grants.secrets;
         match secrets.get(&name) {
             Some(value) => Ok(value.clone()),
-            None => Err(self.denied(Capability::Secrets, &format!("the secret `{}`", name.escape_debug()))),
+            None => Err(self.denied(Capability::Secrets, &format!("the secret {}", quoted(&name)))),
         }
     }
 }

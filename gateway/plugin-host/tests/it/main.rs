@@ -9,3 +9,4 @@ mod load;
 mod phases;
 mod pool;
 mod starved;
+mod words;

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// The tick rests while nobody runs a guest; one that comes back after a long yield must find it ticking.
 #[tokio::test(flavor = "multi_thread")]
 async fn w1_a_loop_that_goes_on_after_a_long_yield_is_cut() {
-    let component = Guest::new().phase("on-request", "(result i32) (loop $forever (br $forever)) (unreachable)").build();
+    let component =
+        Guest::new().phase("on-request", "(result i32) (loop $forever (br $forever)) (unreachable)").build();
     let plugin = kit::plugin(&component).await;
     let (done, ended) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
