@@ -43,36 +43,54 @@ fn main() {
         "CPU time for each request in µs: {rounds} interleaved rounds of {REQUESTS} requests on {} connections, answers of 1 KiB\n",
         measure::CLIENTS
     );
-    table("plain", "/plain", &proxies, rounds);
-    table("key check, the key removed, one field added", "/key", &proxies, rounds);
+    let plain = proxies.iter().map(|proxy| Row { proxy, path: "/plain", label: proxy.name.to_owned() }).collect();
+    table("Plain, against bare hyper", plain, rounds);
+    let gateway = proxies.iter().filter(|proxy| proxy.name == "gateway");
+    let plain = gateway.map(|proxy| Row { proxy, path: "/plain", label: "gateway, plain".to_owned() });
+    let able = proxies.iter().filter(|proxy| proxy.paths.contains(&"/key"));
+    let keys = able.map(|proxy| Row { proxy, path: "/key", label: format!("{}, key check", proxy.name) });
+    table(
+        "A key check, the key removed, one field added; against the gateway's plain route",
+        plain.chain(keys).collect(),
+        rounds,
+    );
 }
 
-/// All proxies that do this work, against the first of them.
-fn table(title: &str, path: &'static str, proxies: &[Proxy], rounds: usize) {
-    let able: Vec<&Proxy> = proxies.iter().filter(|proxy| proxy.paths.contains(&path)).collect();
-    let mut taken: Vec<Vec<f64>> = vec![Vec::new(); able.len()];
-    for proxy in &able {
-        load(proxy.address, path, REQUESTS / 2);
+/// A proxy at some work.
+struct Row<'a> {
+    proxy: &'a Proxy,
+    path: &'static str,
+    label: String,
+}
+
+/// All rows, interleaved, against the first of them.
+fn table(title: &str, rows: Vec<Row<'_>>, rounds: usize) {
+    let mut taken: Vec<Vec<f64>> = vec![Vec::new(); rows.len()];
+    for row in &rows {
+        load(row.proxy.address, row.path, REQUESTS / 2);
     }
     for _ in 0..rounds {
-        for (proxy, taken) in able.iter().zip(&mut taken) {
-            let before = cpu(proxy);
-            load(proxy.address, path, REQUESTS);
-            taken.push((cpu(proxy) - before) * 1e6 / REQUESTS as f64);
+        for (row, taken) in rows.iter().zip(&mut taken) {
+            let before = cpu(row.proxy);
+            load(row.proxy.address, row.path, REQUESTS);
+            taken.push((cpu(row.proxy) - before) * 1e6 / REQUESTS as f64);
         }
     }
     println!(
-        "{title}\n  {:<16} {:>8} {:>8} {:>8}   {:>8} {:>8} {:>8}",
-        "", "lower", "median", "upper", "ratio", "lower", "upper"
+        "{title}\n  {:<24} {:>7} {:>7} {:>7}   {:>6} {:>6} {:>6}   {:>6}",
+        "", "lower", "median", "upper", "ratio", "lower", "upper", "more"
     );
-    for (proxy, own) in able.iter().zip(&taken) {
+    for (row, own) in rows.iter().zip(&taken) {
         let [lower, median, upper] = quartiles(own);
         // Round by round, so that a change of the machine's speed falls on both.
-        let ratios: Vec<f64> = own.iter().zip(&taken[0]).map(|(own, first)| own / first).collect();
-        let [ratio_lower, ratio, ratio_upper] = quartiles(&ratios);
+        let against = |compare: fn(f64, f64) -> f64| -> Vec<f64> {
+            own.iter().zip(&taken[0]).map(|(own, first)| compare(*own, *first)).collect()
+        };
+        let [ratio_lower, ratio, ratio_upper] = quartiles(&against(|own, first| own / first));
+        let [_, more, _] = quartiles(&against(|own, first| own - first));
         println!(
-            "  {:<16} {lower:>8.2} {median:>8.2} {upper:>8.2}   {ratio:>8.2} {ratio_lower:>8.2} {ratio_upper:>8.2}",
-            proxy.name
+            "  {:<24} {lower:>7.2} {median:>7.2} {upper:>7.2}   {ratio:>6.2} {ratio_lower:>6.2} {ratio_upper:>6.2}   {more:>6.2}",
+            row.label
         );
     }
     println!();

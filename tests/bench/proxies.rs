@@ -76,10 +76,8 @@ address = "127.0.0.1:0"
 [upstream.service]
 endpoints = ["http://{upstream}"]
 [plugin.api-key]
-config = {{ keys = {{ ada = "secret-key-of-ada" }} }}
+config = {{ keys = {{ ada = "secret-key-of-ada" }}, consumer-header = "x-consumer" }}
 grants = {{ identity = true }}
-[plugin.transform]
-config = {{ request = {{ set = {{ x-consumer = "${{attribute.consumer}}" }} }} }}
 [[route]]
 name = "plain"
 match = {{ prefix = "/plain" }}
@@ -87,12 +85,11 @@ upstream = "service"
 [[route]]
 name = "key"
 match = {{ prefix = "/key" }}
-chain = ["api-key", "transform"]
+chain = ["api-key"]
 upstream = "service"
 "#
     ))
     .plugin("api-key")
-    .plugin("transform")
     .argument("--threads=1")
     .log("warn")
     .start();

@@ -16,6 +16,8 @@ struct Config {
     query: Option<String>,
     #[serde(default)]
     forward: bool,
+    #[serde(rename = "consumer-header")]
+    consumer_header: Option<String>,
 }
 
 fn default_header() -> String {
@@ -27,6 +29,7 @@ struct ApiKey {
     header: String,
     query: Option<String>,
     forward: bool,
+    consumer_header: Option<String>,
 }
 
 #[plugin_sdk::plugin]
@@ -34,8 +37,8 @@ impl Plugin for ApiKey {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self, String> {
-        let Config { keys, header, query, forward } = config;
-        Ok(Self { keys: Keys::new(keys)?, header, query, forward })
+        let Config { keys, header, query, forward, consumer_header } = config;
+        Ok(Self { keys: Keys::new(keys)?, header, query, forward, consumer_header })
     }
 
     fn on_request(&self) -> Result<Flow> {
@@ -44,6 +47,9 @@ impl Plugin for ApiKey {
             return Ok(refusal());
         };
         attribute::set(attribute::CONSUMER, consumer)?;
+        if let Some(name) = &self.consumer_header {
+            request::set_header(name, consumer)?;
+        }
         if !self.forward {
             self.hide()?;
         }

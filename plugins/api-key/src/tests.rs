@@ -56,6 +56,13 @@ fn the_service_gets_it_only_when_it_should() {
 }
 
 #[test]
+fn the_service_may_be_told_the_consumer_and_a_client_cannot_lie() {
+    let config = json!({ "keys": { "alice": "k" }, "consumer-header": "x-consumer" });
+    let outcome = Exchange::get("/").header("x-api-key", "k").header("x-consumer", "root").run::<ApiKey>(config);
+    assert_eq!(outcome.request_header("x-consumer").as_deref(), Some("alice"));
+}
+
+#[test]
 fn a_bad_configuration_is_named_and_no_key_repeated() {
     for (config, message) in [
         (json!({}), "missing field `keys`"),
