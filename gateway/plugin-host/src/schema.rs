@@ -21,9 +21,68 @@ fn validator(schema: &Value) -> Result<Validator, String> {
         .map_err(|error| error.masked().to_string())
 }
 
-/// Whether it is a schema at all.
+/// Whether it is a schema at all, and one that is checked in bounded time.
 pub(crate) fn check(schema: &Value) -> Result<(), String> {
+    Walk { root: schema, followed: Vec::new(), left: WEIGHT }.over(schema)?;
     validator(schema).map(drop)
+}
+
+/// Parts of a schema, references followed. Two references on each of thirty levels are a thousand million.
+const WEIGHT: usize = 10_000;
+
+/// References that lead from one to the next.
+const CHAIN: usize = 64;
+
+/// What stands apart until a reference leads there.
+const APART: [&str; 2] = ["$defs", "definitions"];
+
+/// A way through all of a schema, as the validator goes it.
+struct Walk<'a> {
+    root: &'a Value,
+    followed: Vec<&'a str>,
+    left: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn over(&mut self, part: &'a Value) -> Result<(), String> {
+        self.left =
+            self.left.checked_sub(1).ok_or_else(|| format!("with its references it has over {WEIGHT} parts"))?;
+        match part {
+            Value::Array(parts) => parts.iter().try_for_each(|part| self.over(part)),
+            Value::Object(parts) => {
+                parts.iter().filter(|(key, _)| !APART.contains(&key.as_str())).try_for_each(|(key, part)| {
+                    match (key.as_str(), part) {
+                        ("$ref", Value::String(reference)) => self.follow(reference),
+                        ("$dynamicRef" | "$recursiveRef", Value::String(_)) => Err(format!("`{key}` is not supported")),
+                        ("$id" | "id", Value::String(_))
+                            if !self.root.get(key).is_some_and(|id| std::ptr::eq(id, part)) =>
+                        {
+                            Err(format!("`{key}` stands only at its root"))
+                        }
+                        _ => self.over(part),
+                    }
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn follow(&mut self, reference: &'a str) -> Result<(), String> {
+        // Recursion ends with the configuration that it describes.
+        if self.followed.contains(&reference) {
+            return Ok(());
+        }
+        let pointer = reference.strip_prefix('#').filter(|pointer| pointer.is_empty() || pointer.starts_with('/'));
+        let part = pointer.and_then(|pointer| self.root.pointer(pointer));
+        let part = part.ok_or("a `$ref` leads to no part of it; `#/$defs/NAME` does")?;
+        if self.followed.len() == CHAIN {
+            return Err(format!("over {CHAIN} references lead from one to the next"));
+        }
+        self.followed.push(reference);
+        let done = self.over(part);
+        self.followed.pop();
+        done
+    }
 }
 
 /// Everything in `configuration` that the schema does not allow.
@@ -58,6 +117,31 @@ mod tests {
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(pointers.contains(&"/keys/0") && pointers.contains(&"/header") && pointers.contains(&""), "{found:?}");
         assert!(found.iter().all(|problem| !problem.message.contains("hunter2")), "{found:?}");
+    }
+
+    #[test]
+    fn w12_a_schema_is_checked_in_bounded_time() {
+        // Each level refers to the next so many times.
+        let levels = |levels: usize, times: usize| {
+            let level = |number: usize| json!({ "allOf": vec![json!({ "$ref": format!("#/$defs/{number}") }); times] });
+            let defs: serde_json::Map<_, _> = (1..=levels).map(|at| (at.to_string(), level(at + 1))).collect();
+            let mut schema = level(1);
+            schema["$defs"] = defs.into();
+            schema["$defs"][(levels + 1).to_string()] = json!({ "type": "object" });
+            schema
+        };
+        assert_eq!(check(&levels(5, 2)), Ok(()));
+        for bomb in [levels(40, 2), levels(100_000, 1), json!({ "$dynamicRef": "#a" })] {
+            assert!(check(&bomb).is_err());
+        }
+        // Also by another base, where the same reference is another part.
+        let mut hidden = levels(40, 2);
+        hidden["$id"] = "http://a/".into();
+        let hidden = json!({ "$defs": { "x": hidden, "1": {} }, "$ref": "#/$defs/x" });
+        assert!(check(&hidden).is_err());
+        let tree = json!({ "$id": "https://example/tree", "properties": { "more": { "items": { "$ref": "#" } } } });
+        assert_eq!(check(&tree), Ok(()));
+        assert_eq!(problems(&tree, &json!({ "more": [{ "more": [] }] })), []);
     }
 
     #[test]
