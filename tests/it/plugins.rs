@@ -1,6 +1,7 @@
 //! HARDENING W1 to W13: plugins are hostile until proven otherwise. The component `hostile` does what the field `x-do` tells it.
 
 use gateway_tests::gateway::{Setup, component};
+use gateway_tests::http2::{END_HEADERS, END_STREAM, Http2, block, frame, kind};
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Reply, Response, TestGateway, Upstream};
 use std::time::{Duration, Instant};
@@ -444,18 +445,26 @@ fn w13_a_client_that_leaves_takes_its_call_with_it() {
         .file("silent.toml", format!("[upstream.silent]\nendpoints = [\"{}\"]\n", silent.url()))
         .including("silent.toml")
         .start();
-    for _ in 0..20 {
-        let leaving: Vec<_> = (0..8)
-            .map(|_| {
-                let mut client = gateway.client();
-                client.send("GET /bad HTTP/1.1\r\nhost: a\r\nx-do: fetch upstream://silent/x\r\n\r\n");
-                client
-            })
-            .collect();
+    for round in 1..=5 {
+        let mut leaving = Http2::connect(gateway.address("public"), &[]);
+        let what = [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "a"),
+            (":path", "/bad"),
+            ("x-do", "fetch upstream://silent/x"),
+        ];
+        for number in 0..8 {
+            leaving.send(frame(kind::HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &block(&what)));
+        }
+        until("all of them wait inside their guests", || (silent.received().len() == 8 * round).then_some(()));
         drop(leaving);
     }
-    until("the pool is whole", || (gateway.get("/bad").status == 200).then_some(()));
+    // Each of the calls would have waited 10 s for its answer: what is free now was freed by the client's leaving.
+    let start = Instant::now();
     let mut client = gateway.client();
+    until("the pool is whole", || (client.get("/bad").status == 200).then_some(()));
+    assert!(start.elapsed() < Duration::from_secs(5), "W13: freed after {:?}", start.elapsed());
     for _ in 0..20 {
         assert_eq!(told(&mut client, "remember").status, 200, "W13: the pool is poisoned");
     }

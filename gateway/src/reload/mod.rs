@@ -189,7 +189,11 @@ impl Reload {
     async fn commit(&mut self, assembly: Assembly) -> Result<(), Box<Diagnostic>> {
         let assembly = Arc::new(assembly);
         let bound = self.listeners.bind(&assembly.config.listeners)?;
-        self.rollback.watch(&self.current(), &assembly);
+        let before = self.current();
+        if before.config.admin != assembly.config.admin {
+            tracing::warn!("`[admin]` has changed; it stays as it is until the gateway is started again");
+        }
+        self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         self.listeners.apply(&assembly.config.listeners, bound);
         let generation = assembly.snapshot.generation;

@@ -73,7 +73,7 @@ fn a_bad_configuration_is_named_and_no_key_repeated() {
         (json!({ "keys": { "alice": 3 } }), "`keys.alice`: invalid type: integer `3`, expected a string"),
         (
             json!({ "keys": "a:b", "heder": "x" }),
-            "`heder`: unknown field `heder`, expected one of `keys`, `header`, `query`, `forward`",
+            "`heder`: unknown field `heder`, expected one of `keys`, `header`, `query`, `forward`, `consumer-header`",
         ),
     ] {
         assert_eq!(Exchange::get("/").try_run::<ApiKey>(config).unwrap_err(), message);

@@ -3,14 +3,18 @@
 //! `h2` does the framing and bounds its own queues; here only the nine-byte frame headers are looked at as they pass, because
 //! what an attack has in common is many frames that ask for nothing.
 
+use gateway_core::clock::now;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Control frames that every connection may send.
 const CONTROL_FRAMES: u64 = 1000;
 /// Control frames that each stream adds.
 const CONTROL_FRAMES_PER_STREAM: u64 = 10;
+/// Control frames that each second adds: a quiet stream of events is kept alive by pings, for days.
+const CONTROL_FRAMES_PER_SECOND: u64 = 10;
 /// Bytes sent to the client for which it may send one more (it updates its windows as it reads).
 const BYTES_PER_CONTROL_FRAME: u64 = 1024;
 /// Resets that every connection may send; each answer that was not reset adds one.
@@ -23,6 +27,7 @@ const END_HEADERS: u8 = 4;
 
 /// Looks at one connection.
 pub(super) struct Guard {
+    born: Instant,
     state: Mutex<State>,
     tripped: AtomicBool,
     trip: Notify,
@@ -55,14 +60,15 @@ impl Guard {
             resets: 0,
             answered: 0,
         };
-        Self { state: Mutex::new(state), tripped: AtomicBool::new(false), trip: Notify::new() }
+        Self { born: now(), state: Mutex::new(state), tripped: AtomicBool::new(false), trip: Notify::new() }
     }
 
     /// These bytes came in. Tells whether they end inside the head of a request.
     pub(super) fn received(&self, bytes: &[u8]) -> bool {
         let mut state = self.state.lock();
         state.pass(bytes);
-        if state.is_abuse() && !self.tripped.swap(true, Ordering::Relaxed) {
+        if state.is_abuse(|| now().saturating_duration_since(self.born)) && !self.tripped.swap(true, Ordering::Relaxed)
+        {
             self.trip.notify_one();
         }
         state.is_inside_head()
@@ -135,9 +141,11 @@ impl State {
         self.block || (self.skip > 0 && matches!(self.header, [_, _, _, HEADERS | CONTINUATION, ..]))
     }
 
-    fn is_abuse(&self) -> bool {
+    /// `age` is asked only of a connection that has used up what it may send at any age.
+    fn is_abuse(&self, age: impl FnOnce() -> Duration) -> bool {
         let allowed = CONTROL_FRAMES + self.streams * CONTROL_FRAMES_PER_STREAM + self.sent / BYTES_PER_CONTROL_FRAME;
-        self.control > allowed || self.resets > RESETS + self.answered
+        self.resets > RESETS + self.answered
+            || (self.control > allowed && self.control > allowed + age().as_secs() * CONTROL_FRAMES_PER_SECOND)
     }
 }
 
@@ -183,6 +191,15 @@ mod tests {
         assert!(guard.received(&last[..10]));
         assert!(!guard.received(&last[10..]));
         assert!(!guard.received(&frame(6, &[0; 8])[..10]));
+    }
+
+    #[test]
+    fn what_a_connection_may_send_grows_with_its_age() {
+        let guard = Guard::new();
+        let mut state = guard.state.lock();
+        state.control = CONTROL_FRAMES + CONTROL_FRAMES_PER_SECOND;
+        assert!(state.is_abuse(|| Duration::ZERO));
+        assert!(!state.is_abuse(|| Duration::from_secs(1)));
     }
 
     #[test]
