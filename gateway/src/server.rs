@@ -57,9 +57,14 @@ pub(crate) async fn serve(path: &Path, watching: Watching) -> Result<(), Refusal
     let assembler = Arc::new(assembler(&instruments, runtime).map_err(Refusal::Other)?);
     let first = {
         let (path, assembler) = (path.to_owned(), Arc::clone(&assembler));
-        tokio::task::spawn_blocking(move || reload::build(&path, &assembler, None, &Rollback::default())).await
+        let build = move || {
+            let rollback = Rollback::default();
+            (reload::survey(&path, None, &rollback), reload::build(&path, &assembler, None, &rollback))
+        };
+        tokio::task::spawn_blocking(build).await
     };
-    let first = first.map_err(|panic| Refusal::Other(panic.into()))?.map_err(Refusal::Configuration)?;
+    let (surveyed, first) = first.map_err(|panic| Refusal::Other(panic.into()))?;
+    let first = first.map_err(Refusal::Configuration)?;
     let first = Arc::new(first);
 
     let snapshot = Arc::new(ArcSwap::new(Arc::clone(&first.snapshot)));
@@ -93,7 +98,7 @@ pub(crate) async fn serve(path: &Path, watching: Watching) -> Result<(), Refusal
         succeeded: instruments.counter("reloads.succeeded"),
         failed: instruments.counter("reloads.failed"),
     };
-    tokio::spawn(reload.run());
+    tokio::spawn(reload.run(surveyed));
     tokio::spawn(sweep(Arc::clone(&running)));
 
     asked_to_stop().await.map_err(Refusal::Other)?;

@@ -73,6 +73,25 @@ pub(crate) struct Failure {
     pub(crate) sources: Sources,
 }
 
+/// Which files belong to the configuration as it is written now, and what they hold.
+pub(crate) struct Survey {
+    inputs: Inputs,
+    digest: step::Digest,
+}
+
+/// Looks before anything is built: what changes while a generation is built of these files is then found afterwards.
+pub(crate) fn survey(path: &Path, current: Option<&Assembly>, rollback: &Rollback) -> Survey {
+    let inputs = match gateway_config::load(path, &SystemEnvironment) {
+        Ok(loaded) => inputs(&loaded.config),
+        // What it names beside them is not known: most likely what it named before.
+        Err(problems) => {
+            Inputs::new(problems.files, problems.folders).union(current.map(Assembly::inputs).unwrap_or_default())
+        }
+    };
+    let digest = inputs.digest(&rollback.failed());
+    Survey { inputs, digest }
+}
+
 /// Loads and builds, without touching what serves.
 pub(crate) fn build(
     path: &Path,
@@ -104,11 +123,11 @@ pub(crate) struct Reload {
 
 impl Reload {
     /// Runs for as long as the process serves.
-    pub(crate) async fn run(mut self) {
-        let mut state = State::default();
-        let inputs = self.current().inputs();
-        state.committed = Some(inputs.digest(&self.rollback.failed()));
-        let mut watch = Watch::new(inputs, self.watching);
+    ///
+    /// `first` was surveyed before the generation that serves was built: what has changed since is a change.
+    pub(crate) async fn run(mut self, first: Survey) {
+        let mut state = State { committed: Some(first.digest), ..State::default() };
+        let mut watch = Watch::new(first.inputs, self.watching);
         loop {
             tokio::select! {
                 () = watch.changed() => {}
@@ -132,21 +151,11 @@ impl Reload {
         Arc::clone(&self.current.lock())
     }
 
-    /// Which files belong to the configuration as it is written now, and what they hold. Those are watched from now on, so that
-    /// what changes while a generation is built of them is found.
+    /// What the files hold now. They are watched from now on.
     async fn look(&self, watch: &mut Watch) -> step::Digest {
-        let (path, current, rolled_back) = (self.path.clone(), self.current(), self.rollback.failed());
-        let look = move || {
-            let inputs = match gateway_config::load(&path, &SystemEnvironment) {
-                Ok(loaded) => inputs(&loaded.config),
-                // What it names beside them is not known: most likely what it named before.
-                Err(problems) => Inputs::new(problems.files, problems.folders).union(current.inputs()),
-            };
-            let digest = inputs.digest(&rolled_back);
-            (inputs, digest)
-        };
-        match tokio::task::spawn_blocking(look).await {
-            Ok((inputs, digest)) => {
+        let (path, current, rollback) = (self.path.clone(), self.current(), self.rollback.clone());
+        match tokio::task::spawn_blocking(move || survey(&path, Some(&current), &rollback)).await {
+            Ok(Survey { inputs, digest }) => {
                 watch.set(inputs);
                 digest
             }
