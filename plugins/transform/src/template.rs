@@ -44,22 +44,28 @@ impl Template {
 
     /// The text for this exchange; none where something is absent.
     pub(crate) fn text(&self) -> Option<String> {
-        self.fill(|value| value)
+        self.fill(Some)
     }
 
-    /// The text as a path: a value is one segment, whatever it holds.
+    /// The text as a path: a value stays in its segment. None also where one is empty, or makes a segment `.` or `..`: no
+    /// encoding keeps that from being another path.
     pub(crate) fn path(&self) -> Option<String> {
-        self.fill(|value| path::segment(&value))
+        let path = self.fill(|value| (!value.is_empty()).then(|| path::segment(&value)))?;
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            plugin_sdk::warn!("`path` is left out: a segment would be `.` or `..`");
+            return None;
+        }
+        Some(path)
     }
 
-    fn fill(&self, encode: impl Fn(String) -> String) -> Option<String> {
+    fn fill(&self, encode: impl Fn(String) -> Option<String>) -> Option<String> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
                 Part::Text(text) => filled.push_str(text),
                 // The only one that is a path already.
                 Part::Place(Place::Path) => filled.push_str(&request::path()),
-                Part::Place(place) => filled.push_str(&encode(place.value()?)),
+                Part::Place(place) => filled.push_str(&encode(place.value()?)?),
             }
         }
         Some(filled)

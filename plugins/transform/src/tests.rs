@@ -72,6 +72,20 @@ fn w9_a_client_cannot_set_what_is_set() {
     assert_eq!(outcome.query(), "name=a%0d%0ab");
 }
 
+/// The gateway brings the path to its normal form, in which `..` has taken the segment before it away.
+#[test]
+fn w9_a_value_is_no_way_out_of_its_segment() {
+    let config = json!({ "path": "/tenants/${header.x-a}${query.b}/orders" });
+    for (a, b, path) in [(".", ".", "/x"), (".", "", "/x"), ("", "", "/x"), ("%2e", ".", "/tenants/%252e./orders")] {
+        let outcome = Exchange::get(&format!("/x?b={b}")).header("x-a", a).run::<Transform>(config.clone());
+        assert_eq!(outcome.path(), path, "{a} {b}");
+    }
+    let config = json!({ "path": "/tenants/${header.x-a}/orders" });
+    for a in ["..", ""] {
+        assert_eq!(Exchange::get("/x").header("x-a", a).run::<Transform>(config.clone()).path(), "/x", "{a}");
+    }
+}
+
 #[test]
 fn a_mistake_is_named() {
     for (config, message) in [
