@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 /// Calls of one `fetch-all`.
 const PARALLEL: usize = 32;
 
+/// Calls of one phase of one exchange. What they cost the gateway is none of the guest's CPU time, so it needs a bound of
+/// its own; and a request of a client's must not become thousands.
+const FETCHES: u32 = 256;
+
 /// A URL, in bytes.
 const URL: usize = 16 << 10;
 
@@ -54,7 +58,7 @@ struct Prepared {
 }
 
 impl State {
-    fn prepare(&self, request: Request) -> Result<Prepared, Error> {
+    fn prepare(&mut self, request: Request) -> Result<Prepared, Error> {
         let Some(exchange) = self.exchange.as_deref() else {
             return Err(Error::WrongPhase);
         };
@@ -72,6 +76,10 @@ impl State {
         };
         *message.uri_mut() = path;
         *message.headers_mut() = convert::headers(request.headers)?;
+        if self.fetches >= FETCHES {
+            return Err(Error::TooLarge(format!("a phase makes at most {FETCHES} calls")));
+        }
+        self.fetches += 1;
         let deadline = self.meter.deadline();
         let asked = request.timeout.and_then(|timeout| clock::now().checked_add(Duration::from_millis(timeout.into())));
         Ok(Prepared {
