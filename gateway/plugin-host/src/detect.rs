@@ -2,6 +2,7 @@
 
 use crate::abi::Abi;
 use crate::abi::gateway::VERSION;
+use crate::capabilities::log::printable;
 use crate::load::LoadError;
 use crate::manifest::SECTION;
 use gateway_core::{Phase, Phases};
@@ -39,25 +40,26 @@ impl Surface {
         if !Parser::is_component(source) {
             return Err(LoadError::NotWasm);
         }
-        Self::parse(source).map_err(|error| LoadError::Malformed(error.to_string()))
+        Self::parse(source).map_err(LoadError::Malformed)
     }
 
-    fn parse(source: &[u8]) -> wasmparser::Result<Self> {
+    fn parse(source: &[u8]) -> Result<Self, String> {
+        let text = |error: wasmparser::BinaryReaderError| printable(&error.to_string());
         let mut surface = Self::default();
         // Modules and components inside have imports, exports and sections of their own.
         let mut depth = 0_u32;
         for payload in Parser::new(0).parse_all(source) {
-            match payload? {
+            match payload.map_err(text)? {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        surface.imports.push(import?.name.name.to_owned());
+                        surface.imports.push(import.map_err(text)?.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        surface.exports.push(export?.name.name.to_owned());
+                        surface.exports.push(export.map_err(text)?.name.name.to_owned());
                     }
                 }
                 Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
@@ -65,6 +67,10 @@ impl Surface {
                 }
                 _ => {}
             }
+        }
+        // The validator would refuse them too, and much later.
+        if surface.imports.iter().chain(&surface.exports).any(|name| name.contains(char::is_control)) {
+            return Err("a name has control characters".to_owned());
         }
         Ok(surface)
     }

@@ -1,6 +1,7 @@
 //! A manifest: what a plugin says of itself. It stands in the component, in a custom section of JSON; `plugin.toml` is
 //! its source.
 
+use crate::capabilities::log::printable;
 use crate::grant::Capability;
 use crate::schema::{self, Problem};
 use serde::{Deserialize, Serialize};
@@ -43,11 +44,18 @@ impl Manifest {
     /// # Errors
     /// In words: it is not JSON, has another shape, asks for something that does not exist, or its schema is none.
     pub fn parse(section: &[u8]) -> Result<Self, String> {
-        let manifest: Self = serde_json::from_slice(section).map_err(|error| error.to_string())?;
-        if let Some(schema) = &manifest.schema {
+        serde_json::from_slice::<Self>(section).map_err(|error| printable(&error.to_string()))?.checked()
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        // They are shown at terminals.
+        if [&self.name, &self.version, &self.description].iter().any(|text| text.contains(char::is_control)) {
+            return Err("its name, version or description has control characters or line breaks".to_owned());
+        }
+        if let Some(schema) = &self.schema {
             schema::check(schema).map_err(|reason| format!("its schema is none: {reason}"))?;
         }
-        Ok(manifest)
+        Ok(self)
     }
 
     /// Everything in a configuration that the schema does not allow. Nothing without a schema.
@@ -91,10 +99,7 @@ impl Source {
     /// Why the component is no plugin, or the schema no schema.
     pub fn manifest(self, component: &[u8], schema: Option<Value>) -> Result<Manifest, String> {
         let inspection = crate::inspect(component).map_err(|error| error.to_string())?;
-        if let Some(schema) = &schema {
-            schema::check(schema).map_err(|reason| format!("the schema is none: {reason}"))?;
-        }
-        Ok(Manifest {
+        let manifest = Manifest {
             name: self.name,
             version: self.version,
             description: self.description,
@@ -102,7 +107,8 @@ impl Source {
             phases: inspection.phases.iter().map(|phase| phase.name().to_owned()).collect(),
             capabilities: self.capabilities,
             schema,
-        })
+        };
+        manifest.checked()
     }
 }
 

@@ -46,6 +46,34 @@ fn imports_that_nobody_offers_are_named() {
     assert!(matches!(&refused, LoadError::Foreign(names) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
 }
 
+/// W12: what a file says of itself is shown to people at a terminal.
+#[test]
+fn w12_names_in_a_file_steer_no_terminal() {
+    let with = |key: &str, value: serde_json::Value| {
+        let mut manifest = json!({ "name": "check" });
+        manifest[key] = value;
+        let section = format!("\x10gateway:manifest{manifest}");
+        let length = u8::try_from(section.len()).unwrap();
+        assert!(length < 128, "it has one byte of LEB128");
+        [&key_check()[..], &[0, length], section.as_bytes()].concat()
+    };
+    inspect(&with("version", json!("1"))).unwrap();
+    let import = wat::parse_str("(component (import \"a\" (instance)) (export \"b\" (instance 0)))").unwrap();
+    let escape = |byte: u8| if byte == b'a' { 0x1b } else { byte };
+    let import = [&import[..8], &import[8..].iter().map(|byte| escape(*byte)).collect::<Vec<_>>()].concat();
+    let text = json!("a\u{1b}[31m");
+    for source in [
+        with("name", text.clone()),
+        with("version", text.clone()),
+        with("description", json!("a\u{9b}31m")),
+        with("capabilities", json!([text])),
+        import,
+    ] {
+        let refused = inspect(&source).err().unwrap().to_string();
+        assert!(!refused.contains(char::is_control), "{refused:?}");
+    }
+}
+
 #[test]
 fn a_manifest_goes_in_and_comes_out() {
     let toml = "name = \"check\"\nversion = \"1.2.0\"\ndescription = \"Checks.\"\ncapabilities = [\"identity\", \"set-upstream\"]\nschema = \"schema.json\"\n";
