@@ -1,8 +1,8 @@
 //! How long a guest runs: its own CPU time, and the time of the clock.
 //!
-//! Nothing is measured until a call has lasted a tick (1 ms). From then on each tick adds up the thread's CPU time since
+//! Nothing is measured until a call has lasted a tick (4 ms, then 1 ms). From then on each tick adds up the thread's CPU time since
 //! the guest last resumed, so what other tasks use between two polls, and what the guest waits for, does not count. The
-//! error is less than one tick.
+//! error is less than the first tick.
 
 use crate::pulse::Pulse;
 use gateway_core::clock;
@@ -57,7 +57,7 @@ impl Meter {
 
     /// A tick has passed while the guest runs: stop it, or let the runtime do its I/O and go on.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        self.pulse.beat();
+        self.pulse.look();
         self.pause();
         if self.used > self.limit {
             return Err(Stop::Cpu(self.limit).into());

@@ -1,7 +1,8 @@
 //! The tick by which guests are looked at, as long as there are guests to look at.
 //!
-//! A thread that ticks a thousand times a second for nobody would cost an idle gateway a hundredth of a core. So it parks
-//! when no guest has run for a while, and the next call wakes it. While calls come, that costs them one load each.
+//! A thread that wakes a thousand times a second costs a hundredth of a core. So it ticks that fast only while a guest runs
+//! long enough to be looked at, more slowly while guests come and go, and parks when none has run for a while; the next
+//! call wakes it. Calls that come close together pay one load each for that.
 
 use gateway_core::clock;
 use std::sync::OnceLock;
@@ -9,11 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// How often guests are looked at.
-const TICK: Duration = Duration::from_millis(1);
+/// How often guests are looked at while one of them runs on.
+const FAST: Duration = Duration::from_millis(1);
+
+/// How often they are looked at while all of them are done soon. A guest that is not is found so late, and its first
+/// tick, which is not measured, is so long.
+const SLOW: Duration = Duration::from_millis(4);
 
 /// Ticks without a guest before it parks.
-const PATIENCE: u32 = 64;
+const PATIENCE: u32 = 16;
 
 /// How long it parks before it ticks once to see: a guest whose thread stood still between its beat and its first
 /// instruction, until the tick rested, is found by that.
@@ -22,6 +27,8 @@ const PARK: Duration = Duration::from_secs(1);
 pub(crate) struct Pulse {
     /// A guest has begun, gone on, or been looked at since this was last cleared.
     beating: AtomicBool,
+    /// A guest has run across a tick.
+    looked_at: AtomicBool,
     parked: AtomicBool,
     thread: OnceLock<Thread>,
     begun: Instant,
@@ -33,6 +40,7 @@ impl Pulse {
     pub(crate) fn new() -> Self {
         Self {
             beating: AtomicBool::new(false),
+            looked_at: AtomicBool::new(false),
             parked: AtomicBool::new(false),
             thread: OnceLock::new(),
             begun: clock::now(),
@@ -51,6 +59,12 @@ impl Pulse {
         if self.parked.load(Ordering::SeqCst) {
             self.wake();
         }
+    }
+
+    /// A guest runs across a tick: it may be one that never ends.
+    pub(crate) fn look(&self) {
+        self.looked_at.store(true, Ordering::Relaxed);
+        self.beat();
     }
 
     /// Ends a park.
@@ -77,7 +91,7 @@ impl Pulse {
         let _ = self.thread.set(thread::current());
         let mut quiet = 0;
         while !stopped() {
-            thread::sleep(TICK);
+            thread::sleep(if self.looked_at.swap(false, Ordering::Relaxed) { FAST } else { SLOW });
             tick();
             self.set_clock();
             quiet += 1;
