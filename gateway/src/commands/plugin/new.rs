@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files of the folder. `{{name}}`, `{{type}}` and `{{sdk}}` are filled in.
+/// The files of the folder. `{{name}}` and `{{sdk}}` are filled in.
 const FILES: [(&str, &str); 6] = [
     ("Cargo.toml", include_str!("template/Cargo.toml.in")),
     ("plugin.toml", include_str!("template/plugin.toml.in")),
@@ -25,7 +25,7 @@ pub(super) fn run(name: &str, into: &Path, sdk: Option<&Path>) -> anyhow::Result
     }
     let sdk = dependency(sdk)?;
     for (file, template) in FILES {
-        let text = template.replace("{{name}}", name).replace("{{type}}", &type_name(name)).replace("{{sdk}}", &sdk);
+        let text = template.replace("{{name}}", name).replace("{{sdk}}", &sdk);
         write(&folder.join(file), &text)?;
     }
     print(format_args!("{}: a plugin that logs and sets a header. Next:", folder.display()));
@@ -39,12 +39,6 @@ fn is_name(name: &str) -> bool {
         && name
             .chars()
             .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-')
-}
-
-/// `key-check` is `KeyCheck`.
-fn type_name(name: &str) -> String {
-    let words = name.split('-').filter_map(|word| Some((word.get(..1)?.to_ascii_uppercase(), word.get(1..)?)));
-    words.map(|(first, rest)| first + rest).collect()
 }
 
 /// How `Cargo.toml` names the SDK: the one given, else that of a checkout around here, else the registry's.
@@ -91,6 +85,5 @@ mod tests {
         for bad in ["", "Key", "2x", "a_b", "../x", "-a"] {
             assert!(!is_name(bad), "{bad}");
         }
-        assert_eq!(type_name("key-check2-"), "KeyCheck2");
     }
 }
