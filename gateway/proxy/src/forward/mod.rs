@@ -32,7 +32,8 @@ pub enum HostField {
 
 /// Sends a request and waits for the head of the answer.
 ///
-/// A pooled connection may turn out to be closed; then, and only if nothing was sent, another one is tried once.
+/// A pooled connection may turn out to be closed. Then a new one is tried: if nothing was sent, or if nothing of an answer
+/// came and the request may be sent twice (RFC 9110 9.2.2) and has no body. A new connection is never replaced.
 ///
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
