@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use tokio::net::TcpStream;
 
-/// A receive buffer of 64 KiB (the kernel doubles it): with a send buffer of the same size towards the client, a stalled
-/// reader pins less than HARDENING P11 allows.
+/// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins. All of it together is still more
+/// than HARDENING P11 allows.
 const RECEIVE_BUFFER: usize = 32 * 1024;
 
 /// Where an endpoint is.
