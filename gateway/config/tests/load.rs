@@ -56,7 +56,7 @@ impl Environment for Memory {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let folder = folder.strip_prefix("/work").unwrap_or(folder);
+        let folder = folder.strip_prefix("/srv").unwrap_or(folder);
         let inside = self.files.keys().filter(|file| file.parent() == Some(folder));
         let names: Vec<String> =
             inside.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned())).collect();
@@ -64,7 +64,7 @@ impl Environment for Memory {
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        Path::new("/work").join(path)
+        Path::new("/srv").join(path)
     }
 }
 
@@ -107,7 +107,7 @@ fn defaults_are_those_that_are_promised() {
     assert_eq!(upstream.timeouts.first_byte, Duration::from_secs(30));
     assert_eq!((upstream.limits.connections, upstream.limits.pending), (1_024, 1_024));
     let plugin = &config.plugins[0];
-    assert_eq!(plugin.file, Path::new("/work/plugins.d/api-key.wasm"));
+    assert_eq!(plugin.file, Path::new("/srv/plugins.d/api-key.wasm"));
     assert_eq!((plugin.limits.cpu, plugin.limits.start), (Duration::from_millis(10), Duration::from_secs(1)));
     assert_eq!((plugin.limits.memory, plugin.limits.body), (64 << 20, 1 << 20));
     assert_eq!((plugin.limits.waiting.get(), plugin.limits.reuse.get()), (64, 1_000));
