@@ -5,6 +5,7 @@ use gateway_config::{Diagnostic, Listener as Written};
 use gateway_core::instruments::Instruments;
 use gateway_proxy::listener::{Bound, Listener, Settings};
 use gateway_proxy::snapshot::Snapshot;
+use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ type Key = (Arc<str>, SocketAddr);
 /// All sockets that take requests.
 pub(crate) struct Listeners {
     snapshot: Arc<ArcSwap<Snapshot>>,
+    workers: Arc<Workers>,
     instruments: Instruments,
     /// Taken when the process drains.
     alive: Mutex<Option<mpsc::Sender<()>>>,
@@ -24,8 +26,19 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// None yet. The sender is dropped with the last connection after [`Self::drain`].
-    pub(crate) fn new(snapshot: Arc<ArcSwap<Snapshot>>, instruments: Instruments, alive: mpsc::Sender<()>) -> Self {
-        Self { snapshot, instruments, alive: Mutex::new(Some(alive)), open: Mutex::default() }
+    pub(crate) fn new(
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        workers: Workers,
+        instruments: Instruments,
+        alive: mpsc::Sender<()>,
+    ) -> Self {
+        Self {
+            snapshot,
+            workers: Arc::new(workers),
+            instruments,
+            alive: Mutex::new(Some(alive)),
+            open: Mutex::default(),
+        }
     }
 
     /// Binds those that are not open yet. One that has a new name, or a wider or narrower address, takes over from the old one.
@@ -64,9 +77,10 @@ impl Listeners {
         let Some(alive) = self.alive.lock().clone() else { return };
         for (key, bound) in bound {
             if let Some(listener) = written.iter().find(|listener| listener.name == key.0) {
-                let snapshot = Arc::clone(&self.snapshot);
+                let (snapshot, workers) = (Arc::clone(&self.snapshot), Arc::clone(&self.workers));
+                let settings = settings(listener);
                 let served =
-                    Listener::serve(bound, &key.0, settings(listener), snapshot, &self.instruments, alive.clone());
+                    Listener::serve(bound, &key.0, settings, snapshot, workers, &self.instruments, alive.clone());
                 tracing::info!(listener = %key.0, address = %served.address(), "listening");
                 open.insert(key, served);
             }

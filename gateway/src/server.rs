@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
 use gateway_core::instruments::Instruments;
 use gateway_plugin_host::{Host, HostOptions};
+use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(crate) fn assembler(instruments: &Instruments, runtime: tokio::runtime::Hand
 }
 
 /// Serves until the process is asked to stop.
-pub(crate) async fn serve(path: &Path, watching: Watching) -> Result<(), Refusal> {
+pub(crate) async fn serve(path: &Path, watching: Watching, threads: usize) -> Result<(), Refusal> {
     let instruments = Instruments::default();
     let runtime = tokio::runtime::Handle::current();
     let assembler = Arc::new(assembler(&instruments, runtime).map_err(Refusal::Other)?);
@@ -69,7 +70,8 @@ pub(crate) async fn serve(path: &Path, watching: Watching) -> Result<(), Refusal
 
     let snapshot = Arc::new(ArcSwap::new(Arc::clone(&first.snapshot)));
     let (alive, mut gone) = mpsc::channel(1);
-    let listeners = Arc::new(Listeners::new(Arc::clone(&snapshot), instruments.clone(), alive));
+    let workers = Workers::start(threads).map_err(|error| Refusal::Other(error.into()))?;
+    let listeners = Arc::new(Listeners::new(Arc::clone(&snapshot), workers, instruments.clone(), alive));
     let status = Status { state: "current", generation: 1, since: since_epoch().as_secs(), ..Status::default() };
     let running = Arc::new(Running {
         current: Arc::new(Mutex::new(Arc::clone(&first))),

@@ -2,6 +2,7 @@
 //!
 //! Not here: what a plugin is made of (`gateway-plugin-host`), how configuration is read (`gateway-config`).
 
+pub mod alarm;
 pub mod chain;
 pub mod completion;
 pub mod entry;
@@ -12,3 +13,4 @@ pub mod route;
 pub mod router;
 pub mod snapshot;
 pub mod upstream;
+pub mod workers;

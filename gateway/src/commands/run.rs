@@ -4,21 +4,20 @@ use super::{failed, unusable};
 use crate::cli::Run;
 use crate::server::{self, Refusal};
 use crate::telemetry;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 pub(super) fn run(options: &Run) -> ExitCode {
     if let Err(error) = telemetry::start(&options.log, options.log_format) {
         return failed(&error);
     }
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = options.threads {
-        builder.worker_threads(threads.get());
-    }
-    let runtime = match builder.enable_all().build() {
+    // Everything but requests runs here: accepting, the admin listener, reload. Workers have runtimes of their own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let served = runtime.block_on(server::serve(&options.config.config, options.watch));
+    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let served = runtime.block_on(server::serve(&options.config.config, options.watch, threads));
     // Connections that did not end in time are cut here.
     runtime.shutdown_background();
     match served {

@@ -1,11 +1,13 @@
 //! The request's body on its way up: counted, bounded, timed, and its faults remembered as the client's.
 
 use super::stall::Stall;
+use crate::alarm::Alarm;
 use bytes::Bytes;
 use gateway_core::clock::now;
 use gateway_core::{Body, Error, Kind};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use parking_lot::Mutex;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -147,13 +149,13 @@ impl Upload {
         self.0.as_ref()?.lock().fault.take()
     }
 
-    /// Returns once the answer is overdue: `first_byte` after the end of the upload, and at the deadline. While the gateway
+    /// Waits until the answer is overdue: `first_byte` after the end of the upload, and at the deadline. While the gateway
     /// waits for the client it is the client's time that runs, and [`ClientBody`] bounds it.
-    pub(super) async fn answer_overdue(&self, first_byte: Duration, deadline: Instant) {
+    pub(super) async fn answer_overdue(&self, alarm: &mut Alarm, first_byte: Duration, deadline: Instant) {
         let mut limit = deadline.min(now() + first_byte);
         let mut received = 0;
         loop {
-            tokio::time::sleep_until(limit.into()).await;
+            poll_fn(|context| alarm.poll_until(limit, context)).await;
             let Some(state) = &self.0 else { return };
             let state = state.lock();
             limit = match state.ended {

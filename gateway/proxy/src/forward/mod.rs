@@ -93,11 +93,8 @@ async fn attempt(
     upload: &Upload,
     deadline: Instant,
 ) -> Result<Response<hyper::body::Incoming>, Failure> {
-    let Some(sender) = lease.sender() else {
-        let error = Error::new(Kind::Internal, "the connection was given back already");
-        return Err(Failure { error, unsent: Some(Box::new(request)) });
-    };
-    let answer = sender.try_send_request(request);
+    let (connection, alarm) = lease.parts();
+    let answer = connection.send(request);
     let first_byte = upstream.settings().timeouts.first_byte;
     tokio::select! {
         biased;
@@ -105,7 +102,7 @@ async fn attempt(
             let unsent = failure.take_message().map(Box::new);
             Failure { error: response::fault(failure.into_error(), upload), unsent }
         }),
-        () = upload.answer_overdue(first_byte, deadline) => {
+        () = upload.answer_overdue(alarm, first_byte, deadline) => {
             let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
             Err(Failure { error: Error::new(Kind::HttpResponseTimeout, detail), unsent: None })
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gateway_core::{Body, Error, Kind};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 pub(super) struct UpstreamBody {
@@ -21,6 +21,18 @@ pub(super) struct UpstreamBody {
 impl UpstreamBody {
     pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration) -> Self {
         Self { body, lease: Some(lease), upload, stall: Stall::new(stall) }
+    }
+
+    /// What has come already, else what comes when the connection is driven on.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let nobody = &mut Context::from_waker(Waker::noop());
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(nobody) {
+            return Poll::Ready(frame);
+        }
+        if let Some(lease) = &mut self.lease {
+            lease.connection().drive(context);
+        }
+        Pin::new(&mut self.body).poll_frame(nobody)
     }
 
     fn give_back(&mut self) {
@@ -43,7 +55,7 @@ impl HttpBody for UpstreamBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+        let Poll::Ready(frame) = this.poll_body(context) else {
             ready!(this.stall.poll_waiting(context));
             this.lease = None;
             return Poll::Ready(Some(Err(Error::new(Kind::ConnectionReadTimeout, "the answer's body stalled"))));

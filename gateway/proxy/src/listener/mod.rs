@@ -10,6 +10,7 @@ pub(crate) use activity::Open;
 pub use stream::Stream;
 
 use crate::snapshot::Snapshot;
+use crate::workers::{Seat, Workers};
 use arc_swap::ArcSwap;
 use gateway_config::{ListenerLimits, ListenerTimeouts};
 use gateway_core::instruments::{Counter, Instruments};
@@ -61,6 +62,7 @@ struct Shared {
     name: Arc<str>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     settings: Arc<ArcSwap<Settings>>,
+    workers: Arc<Workers>,
     stop: watch::Receiver<Stop>,
     /// Closed when the last connection is gone.
     alive: tokio::sync::mpsc::Sender<()>,
@@ -117,6 +119,7 @@ impl Listener {
         name: &Arc<str>,
         settings: Settings,
         snapshot: Arc<ArcSwap<Snapshot>>,
+        workers: Arc<Workers>,
         instruments: &Instruments,
         alive: tokio::sync::mpsc::Sender<()>,
     ) -> Self {
@@ -127,6 +130,7 @@ impl Listener {
             name: Arc::clone(name),
             snapshot,
             settings: Arc::clone(&settings),
+            workers,
             stop: stopped,
             alive,
             accepted: instruments.counter("connections.accepted"),
@@ -182,7 +186,7 @@ async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => admit(stream, peer, &shared, &permits),
+            Ok((stream, peer)) => admit(stream.into_std(), peer, &shared, &permits),
             Err(error) => {
                 // Out of descriptors or memory: what is pending stays pending until something was closed.
                 tracing::warn!(listener = %shared.name, %error, "a connection could not be accepted");
@@ -193,18 +197,19 @@ async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     // Unless the socket goes on under another name, closing it would reset the connections that the kernel holds.
     let Some(Ok(socket)) = Arc::into_inner(socket).map(TcpListener::into_std) else { return };
     for (stream, peer) in (0..BACKLOG).map_while(|_| socket.accept().ok()) {
-        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            admit(stream, peer, &shared, &permits);
-        }
+        admit(stream.set_nonblocking(true).map(|()| stream), peer, &shared, &permits);
     }
 }
 
-fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, permits: &Arc<Semaphore>) {
+/// Counts a connection in and gives it to a worker, or refuses it.
+fn admit(stream: io::Result<std::net::TcpStream>, peer: SocketAddr, shared: &Arc<Shared>, permits: &Arc<Semaphore>) {
+    let Ok(stream) = stream else { return };
     let open = Semaphore::MAX_PERMITS - permits.available_permits();
     match Arc::clone(permits).try_acquire_owned() {
         Ok(permit) if open < shared.settings.load().limits.connections => {
             shared.accepted.increment();
-            tokio::spawn(serve(stream, peer, Arc::clone(shared), permit));
+            let held = Arc::clone(shared);
+            shared.workers.spawn(move |seat| serve(stream, peer, held, permit, seat));
         }
         _ => {
             shared.refused.increment();
@@ -214,19 +219,29 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, permits: &Ar
 }
 
 /// Best effort: the peer may not be listening.
-fn refuse(stream: &TcpStream) {
-    if let Err(error) = stream.try_write(FULL) {
+fn refuse(mut stream: &std::net::TcpStream) {
+    if let Err(error) = io::Write::write(&mut stream, FULL) {
         tracing::trace!(%error, "a refusal could not be written");
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
+/// Runs on a worker, whose reactor takes the socket.
+async fn serve(
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    permit: OwnedSemaphorePermit,
+    seat: Seat,
+) {
     let alive = shared.alive.clone();
-    let prepared = stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER));
-    if let Err(error) = prepared {
-        tracing::debug!(%peer, %error, "a connection was gone before it was served");
-        return;
+    let prepare = || {
+        stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
+        TcpStream::from_std(stream)
+    };
+    match prepare() {
+        Ok(stream) => connection::serve(stream, peer, &shared).await,
+        Err(error) => tracing::debug!(%peer, %error, "a connection was gone before it was served"),
     }
-    connection::serve(stream, peer, &shared).await;
-    drop((permit, alive));
+    drop((permit, seat, alive));
 }

@@ -5,14 +5,14 @@
 
 use super::activity::{moment, ticks};
 use super::flood::Guard;
+use crate::alarm::Alarm;
 use gateway_core::clock::now;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::Sleep;
 
 tokio::task_local! {
     static CURRENT: Arc<Stream>;
@@ -61,8 +61,12 @@ where
 {
     fn execute(&self, task: F) {
         let stream = Arc::new(Stream::default());
-        let watched =
-            Watched { task: Some(Box::pin(task)), timer: None, stream: Arc::clone(&stream), executor: self.clone() };
+        let watched = Watched {
+            task: Some(Box::pin(task)),
+            alarm: Alarm::default(),
+            stream: Arc::clone(&stream),
+            executor: self.clone(),
+        };
         tokio::spawn(CURRENT.scope(stream, watched));
     }
 }
@@ -70,7 +74,7 @@ where
 struct Watched<F> {
     /// None once it was dropped for its client's silence.
     task: Option<Pin<Box<F>>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     stream: Arc<Stream>,
     executor: StreamExecutor,
 }
@@ -93,14 +97,8 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
             return Poll::Pending;
         }
         let limit = moment(offered) + this.executor.write;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(limit.into())));
-        while timer.as_mut().poll(context).is_ready() {
-            if now() >= limit {
-                this.task = None;
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(limit.into());
-        }
-        Poll::Pending
+        ready!(this.alarm.poll_until(limit, context));
+        this.task = None;
+        Poll::Ready(())
     }
 }

@@ -1,17 +1,11 @@
-//! From an endpoint's name to an HTTP/1.1 connection.
+//! From an endpoint's name to a connection.
 
-use gateway_core::{Body, Error, Kind, Retry};
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
+use super::connection::Connection;
+use gateway_core::{Error, Kind, Retry};
+use hyper::client::conn::http1::Builder;
 use parking_lot::Mutex;
-use socket2::SockRef;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
-use tokio::net::TcpStream;
-
-/// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins. All of it together is still more
-/// than HARDENING P11 allows.
-const RECEIVE_BUFFER: usize = 32 * 1024;
 
 /// Where an endpoint is.
 #[derive(Debug)]
@@ -75,12 +69,12 @@ impl Destination {
     ///
     /// # Errors
     /// Refused, or not in time.
-    pub(super) async fn connect(&self, builder: &Builder, deadline: Instant) -> Result<SendRequest<Body>, Error> {
+    pub(super) async fn connect(&self, builder: &Builder, deadline: Instant) -> Result<Box<Connection>, Error> {
         let attempt = async {
             let mut last = Error::new(Kind::DnsError, format!("`{}` has no address", self.host));
             for address in self.addresses().await? {
-                match handshake(address, builder).await {
-                    Ok(sender) => return Ok(sender),
+                match Connection::open(address, builder).await {
+                    Ok(connection) => return Ok(connection),
                     Err(error) => last = error,
                 }
             }
@@ -91,23 +85,4 @@ impl Destination {
             Err(Error::new(Kind::ConnectionTimeout, detail).retry(Retry::Yes))
         })
     }
-}
-
-async fn handshake(address: SocketAddr, builder: &Builder) -> Result<SendRequest<Body>, Error> {
-    let refused = |cause: std::io::Error| {
-        Error::new(Kind::ConnectionRefused, format!("{address} took no connection")).retry(Retry::Yes).because(cause)
-    };
-    let stream = TcpStream::connect(address).await.map_err(refused)?;
-    stream.set_nodelay(true).map_err(refused)?;
-    SockRef::from(&stream).set_recv_buffer_size(RECEIVE_BUFFER).map_err(refused)?;
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|cause| {
-        Error::new(Kind::ConnectionTerminated, format!("{address} closed at once")).retry(Retry::Yes).because(cause)
-    })?;
-    // Drives the connection until either side closes; its errors reach the request that is on it.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::trace!(%address, %error, "an upstream connection ended");
-        }
-    });
-    Ok(sender)
 }

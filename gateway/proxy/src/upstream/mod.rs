@@ -2,9 +2,11 @@
 
 mod balance;
 mod connect;
+mod connection;
 mod pool;
 
 pub use connect::Destination;
+pub use connection::Connection;
 pub use pool::Lease;
 
 use balance::RoundRobin;

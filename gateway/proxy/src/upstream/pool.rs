@@ -1,22 +1,22 @@
 //! The idle connections of one endpoint.
 //!
-//! A lease takes the one used last, so that the others grow old and are closed. A connection comes back when the answer's
-//! body has ended; one whose answer was not read to its end, or whose request was not sent to its end, is closed.
+//! They are kept on a shelf of the thread that opened them, whose reactor knows their sockets, and no other thread uses them. A
+//! lease takes the one used last, so that the others grow old and are closed. A connection comes back when the answer's body has
+//! ended; one whose answer was not read to its end, or whose request was not sent to its end, is closed.
 
 use super::connect::Destination;
+use super::connection::Connection;
+use crate::alarm::Alarm;
 use gateway_config::{UpstreamLimits, UpstreamTimeouts};
+use gateway_core::Error;
 use gateway_core::clock::now;
-use gateway_core::{Body, Error};
 use http::HeaderValue;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::Builder;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use thread_local::ThreadLocal;
 use tokio::sync::OwnedSemaphorePermit;
-
-/// An answer's end may reach us before its connection has noticed; it is ready as soon as it ran. One that is not still sends
-/// its last request, and is closed instead.
-const NOTICE: Duration = Duration::from_millis(10);
 
 pub(super) struct Pool {
     destination: Destination,
@@ -24,18 +24,21 @@ pub(super) struct Pool {
     builder: Builder,
     connect: Duration,
     expiry: Duration,
-    idle: Mutex<Vec<Idle>>,
+    /// Locked by another thread only to sweep.
+    shelves: ThreadLocal<Mutex<Vec<Idle>>>,
 }
 
 struct Idle {
-    sender: SendRequest<Body>,
+    connection: Box<Connection>,
+    alarm: Alarm,
     since: Instant,
 }
 
 /// A connection for one request.
 pub struct Lease {
-    /// None only while it is being given back.
-    sender: Option<SendRequest<Body>>,
+    connection: Box<Connection>,
+    /// For the waits of whatever request has the connection.
+    alarm: Alarm,
     pool: Arc<Pool>,
     permit: OwnedSemaphorePermit,
     reused: bool,
@@ -51,7 +54,7 @@ impl Pool {
             builder,
             connect: timeouts.connect,
             expiry: timeouts.idle,
-            idle: Mutex::default(),
+            shelves: ThreadLocal::new(),
         }
     }
 
@@ -60,35 +63,50 @@ impl Pool {
         permit: OwnedSemaphorePermit,
         deadline: Instant,
     ) -> Result<Lease, Error> {
-        while let Some(mut sender) = self.take_idle() {
-            if sender.is_ready() || matches!(tokio::time::timeout(NOTICE, sender.ready()).await, Ok(Ok(()))) {
-                return Ok(Lease { sender: Some(sender), pool: Arc::clone(self), permit, reused: true });
-            }
+        match self.idle() {
+            Some((connection, alarm)) => Ok(Lease { connection, alarm, pool: Arc::clone(self), permit, reused: true }),
+            None => self.connect(permit, deadline).await,
         }
-        self.connect(permit, deadline).await
     }
 
     async fn connect(self: &Arc<Self>, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Lease, Error> {
-        let sender = self.destination.connect(&self.builder, deadline.min(now() + self.connect)).await?;
-        Ok(Lease { sender: Some(sender), pool: Arc::clone(self), permit, reused: false })
+        let connection = self.destination.connect(&self.builder, deadline.min(now() + self.connect)).await?;
+        Ok(Lease { connection, alarm: Alarm::default(), pool: Arc::clone(self), permit, reused: false })
     }
 
-    fn take_idle(&self) -> Option<SendRequest<Body>> {
-        let mut idle = self.idle.lock();
-        std::iter::from_fn(|| idle.pop()).find(|idle| !idle.sender.is_closed()).map(|idle| idle.sender)
+    /// One of this thread's that its upstream has not closed.
+    fn idle(&self) -> Option<(Box<Connection>, Alarm)> {
+        let shelf = self.shelves.get()?;
+        loop {
+            let Idle { mut connection, alarm, .. } = shelf.lock().pop()?;
+            if connection.is_ready() {
+                return Some((connection, alarm));
+            }
+        }
     }
 
     /// Also finds connections that the upstream closed: their descriptors are ours until they are dropped.
     pub(super) fn sweep(&self, now: Instant) {
-        let keep = |idle: &Idle| !idle.sender.is_closed() && now.duration_since(idle.since) < self.expiry;
-        self.idle.lock().retain(keep);
+        for shelf in &self.shelves {
+            let is_over = |idle: &mut Idle| {
+                now.saturating_duration_since(idle.since) >= self.expiry || !idle.connection.is_ready()
+            };
+            // Sockets are closed after the lock, which a request may want meanwhile.
+            let over: Vec<_> = shelf.lock().extract_if(.., is_over).collect();
+            drop(over);
+        }
     }
 }
 
 impl Lease {
-    /// To send with; none after [`Self::give_back`].
-    pub fn sender(&mut self) -> Option<&mut SendRequest<Body>> {
-        self.sender.as_mut()
+    /// To drive while the answer's body is read.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// The connection to send with, and the alarm for what is waited for meanwhile.
+    pub fn parts(&mut self) -> (&mut Connection, &mut Alarm) {
+        (&mut self.connection, &mut self.alarm)
     }
 
     /// Whether it had been idle, and so may turn out to be closed.
@@ -111,8 +129,9 @@ impl Lease {
 
     /// The request was sent and the answer read to its end: another request may use the connection.
     pub fn give_back(mut self) {
-        if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
-            self.pool.idle.lock().push(Idle { sender, since: now() });
+        if self.connection.is_ready() {
+            let idle = Idle { connection: self.connection, alarm: self.alarm, since: now() };
+            self.pool.shelves.get_or_default().lock().push(idle);
         }
     }
 }

@@ -1,0 +1,80 @@
+//! One HTTP/1.1 connection to an endpoint, driven by the task of the request that has it.
+//!
+//! hyper would have it driven by a task of its own: then every request crosses from one task to another and back, and what the
+//! upstream sends is read ahead of whoever takes it. Here the two are one task. What the connection passes to its request by
+//! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
+
+use gateway_core::{Body, Error, Kind, Retry};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
+
+/// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins. All of it together is still more
+/// than HARDENING P11 allows.
+const RECEIVE_BUFFER: usize = 32 * 1024;
+
+/// A connection, idle or with one request.
+pub struct Connection {
+    sender: SendRequest<Body>,
+    /// None once it has ended.
+    driver: Option<http1::Connection<TokioIo<TcpStream>, Body>>,
+}
+
+impl Connection {
+    /// Connects to an address.
+    pub(super) async fn open(address: SocketAddr, builder: &Builder) -> Result<Box<Self>, Error> {
+        let refused = |cause: std::io::Error| {
+            Error::new(Kind::ConnectionRefused, format!("{address} took no connection"))
+                .retry(Retry::Yes)
+                .because(cause)
+        };
+        let socket = TcpStream::connect(address).await.map_err(refused)?;
+        socket.set_nodelay(true).map_err(refused)?;
+        SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER).map_err(refused)?;
+        let (sender, driver) = builder.handshake(TokioIo::new(socket)).await.map_err(|cause| {
+            Error::new(Kind::ConnectionTerminated, format!("{address} closed at once")).retry(Retry::Yes).because(cause)
+        })?;
+        Ok(Box::new(Self { sender, driver: Some(driver) }))
+    }
+
+    /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
+    pub fn drive(&mut self, context: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && let Poll::Ready(ended) = Pin::new(driver).poll(context)
+        {
+            if let Err(error) = ended {
+                tracing::trace!(%error, "an upstream connection ended");
+            }
+            self.driver = None;
+        }
+    }
+
+    /// Drives it for nobody, and says whether it can take a request. Nobody is woken afterwards for what was waited for before.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// hyper's, with the request where none of it was sent.
+    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+        // Nothing wakes us for the answer but the connection, and no budget is spent on looking.
+        let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
+        poll_fn(|context| {
+            self.drive(context);
+            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        })
+        .await
+    }
+}

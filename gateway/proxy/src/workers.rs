@@ -1,0 +1,67 @@
+//! The threads that serve, each with a runtime of its own.
+//!
+//! A connection stays on the thread that it was given to, with the upstream connections and the plugin instances that its requests
+//! use: nothing on a request's way wakes another thread or touches what another thread writes. A listener accepts on the main
+//! runtime and gives each connection to the thread that has the fewest.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+
+/// All threads that serve. They end, and what they still do is cut, when this is dropped.
+pub struct Workers {
+    workers: Vec<Worker>,
+    /// Which of several with equally few is next.
+    turn: AtomicUsize,
+    _running: watch::Sender<()>,
+}
+
+struct Worker {
+    runtime: Handle,
+    connections: Arc<AtomicUsize>,
+}
+
+/// A connection counted with its worker; not any more when dropped.
+pub(crate) struct Seat(Arc<AtomicUsize>);
+
+impl Workers {
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// The system gives no more threads or descriptors.
+    pub fn start(threads: usize) -> io::Result<Self> {
+        let (running, stopped) = watch::channel(());
+        let worker = |number: usize| {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let handle = runtime.handle().clone();
+            let mut stopped = stopped.clone();
+            thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+                // Only ever an error: the sender is gone.
+                let _ = runtime.block_on(stopped.changed());
+                runtime.shutdown_background();
+            })?;
+            Ok(Worker { runtime: handle, connections: Arc::default() })
+        };
+        let workers = (0..threads.max(1)).map(worker).collect::<io::Result<_>>()?;
+        Ok(Self { workers, turn: AtomicUsize::new(0), _running: running })
+    }
+
+    /// Serves a connection on the thread with the fewest.
+    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, serve: impl FnOnce(Seat) -> F) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let next = (0..self.workers.len()).filter_map(|offset| self.workers.get((turn + offset) % self.workers.len()));
+        if let Some(worker) = next.min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) {
+            worker.connections.fetch_add(1, Ordering::Relaxed);
+            worker.runtime.spawn(serve(Seat(Arc::clone(&worker.connections))));
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
