@@ -28,7 +28,12 @@ pub(super) enum Verdict {
     Idle,
     /// The peer holds the connection without using it.
     Stalled,
+    /// Nothing has come for a while: all but the socket can be given up until more comes.
+    Quiet,
 }
+
+/// An HTTP/1.1 connection without a request gives up its buffers after so long.
+const QUIET: Duration = Duration::from_secs(1);
 
 impl Activity {
     pub(super) fn new(timeouts: ListenerTimeouts) -> Self {
@@ -73,12 +78,15 @@ impl Activity {
         self.open.load(Ordering::Relaxed) > 0
     }
 
-    pub(super) fn verdict(&self, now: Instant) -> Verdict {
+    /// What `now` means for the connection. `gives_up` says whether it has buffers that it could do without.
+    pub(super) fn verdict(&self, now: Instant, gives_up: bool) -> Verdict {
         let ListenerTimeouts { header, idle, write, .. } = self.timeouts;
         let head = began(&self.head_since).map(|since| since + header);
         let blocked = began(&self.blocked_since).map(|since| since + write);
         let rests = head.is_none() && !self.is_serving();
-        let rest = rests.then(|| moment(self.idle_since.load(Ordering::Relaxed)) + idle);
+        let idle_since = moment(self.idle_since.load(Ordering::Relaxed));
+        let rest = rests.then(|| idle_since + idle);
+        let quiet = (gives_up && rests && blocked.is_none()).then(|| idle_since + QUIET);
         let is_over = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
         if is_over(head) || is_over(blocked) {
             return Verdict::Stalled;
@@ -86,9 +94,13 @@ impl Activity {
         if is_over(rest) {
             return Verdict::Idle;
         }
+        if is_over(quiet) {
+            return Verdict::Quiet;
+        }
         // What begins after the timer was set is looked at before it could be overdue.
-        let look = now + header.min(idle).min(write);
-        Verdict::Wait([head, blocked, rest].into_iter().flatten().fold(look, Instant::min))
+        let soon = if gives_up { QUIET } else { idle };
+        let look = now + header.min(idle).min(write).min(soon);
+        Verdict::Wait([head, blocked, rest, quiet].into_iter().flatten().fold(look, Instant::min))
     }
 }
 
@@ -159,15 +171,15 @@ mod tests {
     fn an_idle_connection_gets_a_good_bye_and_a_slow_head_the_end() {
         let activity = activity();
         let start = now();
-        assert!(matches!(activity.verdict(start), Verdict::Wait(_)));
-        assert_eq!(activity.verdict(start + Duration::from_secs(61)), Verdict::Idle);
+        assert!(matches!(activity.verdict(start, false), Verdict::Wait(_)));
+        assert_eq!(activity.verdict(start + Duration::from_secs(61), false), Verdict::Idle);
         activity.received();
-        assert_eq!(activity.verdict(start + Duration::from_secs(11)), Verdict::Stalled);
+        assert_eq!(activity.verdict(start + Duration::from_secs(11), false), Verdict::Stalled);
         activity.head_ended();
         let open = Open::begin(Arc::clone(&activity));
-        assert!(matches!(activity.verdict(start + Duration::from_secs(3600)), Verdict::Wait(_)));
+        assert!(matches!(activity.verdict(start + Duration::from_secs(3600), false), Verdict::Wait(_)));
         drop(open);
-        assert_eq!(activity.verdict(now() + Duration::from_secs(61)), Verdict::Idle);
+        assert_eq!(activity.verdict(now() + Duration::from_secs(61), false), Verdict::Idle);
     }
 
     #[test]
@@ -175,9 +187,9 @@ mod tests {
         let activity = activity();
         let _open = Open::begin(Arc::clone(&activity));
         activity.received();
-        assert!(matches!(activity.verdict(now() + Duration::from_secs(11)), Verdict::Wait(_)));
+        assert!(matches!(activity.verdict(now() + Duration::from_secs(11), false), Verdict::Wait(_)));
         activity.head_began();
-        assert_eq!(activity.verdict(now() + Duration::from_secs(11)), Verdict::Stalled);
+        assert_eq!(activity.verdict(now() + Duration::from_secs(11), false), Verdict::Stalled);
     }
 
     #[test]
@@ -185,8 +197,26 @@ mod tests {
         let activity = activity();
         let _open = Open::begin(Arc::clone(&activity));
         activity.blocked();
-        assert_eq!(activity.verdict(now() + Duration::from_secs(31)), Verdict::Stalled);
+        assert_eq!(activity.verdict(now() + Duration::from_secs(31), false), Verdict::Stalled);
         activity.written();
-        assert!(matches!(activity.verdict(now() + Duration::from_secs(31)), Verdict::Wait(_)));
+        assert!(matches!(activity.verdict(now() + Duration::from_secs(31), false), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn a_connection_without_a_request_gives_up_what_it_can_do_without() {
+        let activity = activity();
+        let start = now();
+        let later = start + QUIET + Duration::from_millis(100);
+        assert!(matches!(activity.verdict(start, true), Verdict::Wait(until) if until <= later));
+        assert_eq!(activity.verdict(later, true), Verdict::Quiet);
+        assert!(matches!(activity.verdict(later, false), Verdict::Wait(_)));
+        activity.blocked();
+        assert!(matches!(activity.verdict(later, true), Verdict::Wait(_)), "an answer's end is still to be written");
+        activity.written();
+        let open = Open::begin(Arc::clone(&activity));
+        assert!(matches!(activity.verdict(later, true), Verdict::Wait(_)));
+        drop(open);
+        activity.received();
+        assert!(matches!(activity.verdict(later, true), Verdict::Wait(_)), "part of a head is in a buffer");
     }
 }

@@ -36,42 +36,61 @@ pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>
     let settings = shared.settings.load_full();
     let activity = Arc::new(Activity::new(settings.timeouts));
     let mut stream = ClientStream::new(tcp, Arc::clone(&activity));
+    match first(stream.is_http2(), &activity, shared).await {
+        Some(Ok(true)) => Box::pin(serve_http2(stream, peer, shared, &settings, &activity)).await,
+        Some(Ok(false)) => loop {
+            // On the heap, and only as long as there is something to serve.
+            let Some(quiet) = Box::pin(serve_http1(stream, peer, shared, &settings, &activity)).await else { return };
+            let Some(Ok(())) = first(quiet.readable(), &activity, shared).await else { return };
+            stream = quiet;
+        },
+        Some(Err(error)) => tracing::trace!(%peer, %error, "a connection ended before its first request"),
+        None => {}
+    }
+}
+
+/// Waits for the first of a request; nothing of it comes in time, or before the listener has drained.
+async fn first<T>(waits: impl Future<Output = T>, activity: &Activity, shared: &Shared) -> Option<T> {
     let mut stop = shared.stop.clone();
-    let is_http2 = tokio::select! {
-        is_http2 = stream.is_http2() => is_http2,
-        _ = overdue(&activity) => return,
+    tokio::select! {
+        came = waits => Some(came),
+        _ = overdue(activity, false) => None,
         // A request that came before the listener drains is answered, read or not.
         () = async {
             let _ = stop.wait_for(|stop| *stop == Stop::Draining).await;
             tokio::time::sleep(LINGER).await;
-        } => return,
-    };
-    match is_http2 {
-        Ok(true) => serve_http2(stream, peer, shared, &settings, &activity).await,
-        Ok(false) => serve_http1(stream, peer, shared, &settings, &activity).await,
-        Err(error) => tracing::trace!(%peer, %error, "a connection ended before its first request"),
+        } => None,
     }
 }
 
+/// Serves requests until the connection ends, or, giving the socket back, until none has come for a while.
 async fn serve_http1(
     stream: ClientStream,
     peer: SocketAddr,
     shared: &Arc<Shared>,
     settings: &Settings,
     activity: &Arc<Activity>,
-) {
+) -> Option<ClientStream> {
     let connection = Arc::new(of(peer, shared, settings));
     let service = service_fn(|request| {
         activity.head_ended();
         answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request)
     });
-    let served = http1::Builder::new()
+    let mut served = http1::Builder::new()
         .half_close(true)
         .max_headers(settings.limits.headers)
         .max_header_size(settings.limits.header)
         .max_buf_size(BUFFER.max(settings.limits.header))
         .serve_connection(TokioIo::new(stream), service);
-    drive(served, activity, None, shared).await;
+    match drive(Pin::new(&mut served), activity, None, shared).await {
+        Left::Quiet => {
+            let parts = served.into_parts();
+            let mut stream = parts.io.into_inner();
+            stream.unread(parts.read_buf);
+            Some(stream)
+        }
+        Left::Ended => None,
+    }
 }
 
 async fn serve_http2(
@@ -97,7 +116,7 @@ async fn serve_http2(
         .max_local_error_reset_streams(100)
         .max_send_buf_size(STREAM_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
-    drive(served, activity, Some(&guard), shared).await;
+    drive(pin!(served), activity, Some(&guard), shared).await;
 }
 
 fn of(peer: SocketAddr, shared: &Shared, settings: &Settings) -> Connection {
@@ -149,12 +168,23 @@ where
     }
 }
 
-/// Runs a connection until it ends, its client is overdue or abusive, or the listener drains.
-async fn drive(connection: impl Served, activity: &Activity, guard: Option<&Guard>, shared: &Shared) {
-    let mut connection = pin!(connection);
+/// What is left of a connection.
+enum Left {
+    Ended,
+    /// It is as it was, and at rest.
+    Quiet,
+}
+
+/// Runs a connection until it ends, its client is overdue or abusive, the listener drains, or nothing has come for a while.
+async fn drive(
+    mut connection: Pin<&mut impl Served>,
+    activity: &Activity,
+    guard: Option<&Guard>,
+    shared: &Shared,
+) -> Left {
     let mut stop = shared.stop.clone();
     let mut draining = pin!(stop.wait_for(|stop| *stop == Stop::Draining));
-    let mut overdue = pin!(overdue(activity));
+    let mut overdue = pin!(overdue(activity, guard.is_none()));
     let mut abuse = pin!(async {
         match guard {
             Some(guard) => guard.tripped().await,
@@ -180,7 +210,8 @@ async fn drive(connection: impl Served, activity: &Activity, guard: Option<&Guar
         overdue.as_mut().poll(context).map(End::Overdue)
     });
     let is_abuse = match end.await {
-        End::Done | End::Overdue(Verdict::Stalled) => return,
+        End::Done | End::Overdue(Verdict::Stalled) => return Left::Ended,
+        End::Overdue(Verdict::Quiet) => return Left::Quiet,
         End::Abuse => true,
         End::Overdue(_) => false,
     };
@@ -193,9 +224,10 @@ async fn drive(connection: impl Served, activity: &Activity, guard: Option<&Guar
     while tokio::time::timeout(LINGER, connection.as_mut()).await.is_err() {
         if is_abuse || !activity.is_serving() {
             tracing::trace!("a connection was ended before its client took leave");
-            return;
+            break;
         }
     }
+    Left::Ended
 }
 
 enum End {
@@ -204,11 +236,11 @@ enum End {
     Abuse,
 }
 
-/// Returns once the client has taken too long over what it is at.
-async fn overdue(activity: &Activity) -> Verdict {
+/// Returns once the client has taken too long over what it is at, or, where that gives something up, over nothing at all.
+async fn overdue(activity: &Activity, gives_up: bool) -> Verdict {
     let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
-        match activity.verdict(now()) {
+        match activity.verdict(now(), gives_up) {
             Verdict::Wait(until) => timer.as_mut().reset(until.into()),
             verdict => return verdict,
         }

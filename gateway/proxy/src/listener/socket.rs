@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::flood::Guard;
+use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) struct ClientStream {
     tcp: TcpStream,
-    /// Bytes that were read to tell the protocol, to be read again.
-    prefix: Vec<u8>,
+    /// Bytes that were read already, to be read again: they told the protocol, or a connection that was given up had them.
+    prefix: Bytes,
     activity: Arc<Activity>,
     /// HTTP/2 only.
     guard: Option<Arc<Guard>>,
@@ -23,7 +24,7 @@ pub(super) struct ClientStream {
 
 impl ClientStream {
     pub(super) fn new(tcp: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { tcp, prefix: Vec::new(), activity, guard: None }
+        Self { tcp, prefix: Bytes::new(), activity, guard: None }
     }
 
     /// Reads until it is clear whether the client speaks HTTP/2.
@@ -36,13 +37,23 @@ impl ClientStream {
             self.activity.received();
             length += count;
             let known = read.get(..length).unwrap_or_default();
-            self.prefix = known.to_vec();
+            self.prefix = Bytes::copy_from_slice(known);
             match PREFACE.starts_with(known) {
                 true if length == PREFACE.len() => return Ok(true),
                 true if count > 0 => {}
                 _ => return Ok(false),
             }
         }
+    }
+
+    /// Waits for more to come, without a buffer to read it into.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        if self.prefix.is_empty() { self.tcp.readable().await } else { Ok(()) }
+    }
+
+    /// Bytes to be read first.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.prefix = bytes;
     }
 
     pub(super) fn guard(&mut self, guard: Arc<Guard>) {
@@ -68,7 +79,7 @@ impl AsyncRead for ClientStream {
             std::task::ready!(Pin::new(&mut this.tcp).poll_read(context, buffer))?;
         } else {
             let count = this.prefix.len().min(buffer.remaining());
-            buffer.put_slice(&this.prefix.drain(..count).collect::<Vec<_>>());
+            buffer.put_slice(&this.prefix.split_to(count));
         }
         let new = buffer.filled().get(before..).unwrap_or_default();
         if !new.is_empty() {
