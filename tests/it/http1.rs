@@ -302,38 +302,3 @@ fn p4_cookie_crumbs_are_joined() {
     client.send(frame(kind::HEADERS, END_STREAM | END_HEADERS, 1, &block(&fields)));
     assert_eq!(upstream.last().values("cookie"), ["a=1; b=2; c=3"]);
 }
-
-#[test]
-fn p11_a_stalled_reader_pins_little() {
-    // 64 MiB, written as fast as it is taken.
-    let upstream = Upstream::start(|_| {
-        let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 64 << 20).into_bytes();
-        answer.resize(answer.len() + (64 << 20), b'x');
-        Reply::Close(answer)
-    });
-    let gateway = TestGateway::start(&upstream.config());
-    assert_eq!(gateway.get("/warm").body.len(), 64 << 20);
-    let before = gateway.memory();
-    let stalled: Vec<_> = (0..32)
-        .map(|_| {
-            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-            socket.set_recv_buffer_size(4096).unwrap();
-            socket.connect(&gateway.address("public").into()).unwrap();
-            let mut stream: std::net::TcpStream = socket.into();
-            std::io::Write::write_all(&mut stream, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-            let mut first = [0; 64];
-            std::io::Read::read_exact(&mut stream, &mut first).unwrap();
-            stream
-        })
-        .collect();
-    // Every one of them has begun to read; what is in the gateway now stays there.
-    let after = gateway_tests::wait::until("memory comes to rest", || {
-        let first = gateway.memory();
-        std::thread::sleep(Duration::from_millis(200));
-        (gateway.memory() == first).then_some(first)
-    });
-    let each = after.saturating_sub(before) / stalled.len() as u64;
-    assert!(each <= 256, "P11: {each} KiB for each stalled reader");
-    let mut healthy = Client::connect(gateway.address("public"));
-    assert_eq!(healthy.get("/after").status, 200);
-}

@@ -12,6 +12,7 @@ mod plugins;
 mod process;
 mod reload;
 mod reload_edges;
+mod stalled_readers;
 mod templates;
 mod timeouts;
 mod upstream_connections;

@@ -223,6 +223,24 @@ impl TestGateway {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// What the kernel holds for its TCP sockets in KiB: read and not yet taken, written and not yet sent, and set aside.
+    ///
+    /// # Panics
+    /// There is no `ss` (Debian's iproute2).
+    #[must_use]
+    pub fn socket_memory(&self) -> u64 {
+        let listed = Command::new("ss").args(["--tcp", "--numeric", "--memory", "--processes", "--no-header"]).output();
+        let listed = String::from_utf8(listed.expect("`ss`, of Debian's iproute2, is needed").stdout).unwrap();
+        let owner = format!("pid={},", self.id());
+        // Of `skmem:(r0,rb131072,t0,tb87040,f4096,w0,o0,bl0,d0)`: r, f, w.
+        let held = |line: &str| -> u64 {
+            let (_, memory) = line.split_once("skmem:(").unwrap();
+            let figures = memory.split(')').next().unwrap().split(',');
+            figures.filter_map(|figure| figure.strip_prefix(['r', 'f', 'w'])?.parse::<u64>().ok()).sum()
+        };
+        listed.replace("\n\t", " ").lines().filter(|line| line.contains(&owner)).map(held).sum::<u64>() / 1024
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

@@ -15,7 +15,7 @@ use gateway_core::{Body, Error, Phase};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 /// What the pipeline leaves for the end.
@@ -39,9 +39,10 @@ pub struct Completion {
 /// An answer's body as the listener sends it.
 pub struct ResponseBody {
     body: Body,
-    progress: Progress,
     ending: Option<Box<Ending>>,
     open: Option<Open>,
+    /// Where HTTP/2 sees whether the peer takes what is sent; HTTP/1.1 sees it in `open`.
+    stream: Option<Arc<Stream>>,
 }
 
 /// What is left to do when the body ends.
@@ -53,10 +54,6 @@ struct Ending {
     sent: u64,
     whole: bool,
 }
-
-/// Where a connection or stream sees whether its peer takes what is sent.
-#[derive(Clone, Default)]
-pub struct Progress(Option<Arc<Stream>>);
 
 impl Completion {
     pub(crate) fn new(
@@ -72,13 +69,7 @@ impl Completion {
     /// Ties the end of the exchange to the end of its answer's body.
     pub(crate) fn wrap(self, exchange: Box<Exchange>, status: u16, body: Body, outcome: Outcome) -> ResponseBody {
         let ending = Ending { completion: self, exchange, status, outcome, sent: 0, whole: body.is_end_stream() };
-        ResponseBody { body, progress: Progress::current(), ending: Some(Box::new(ending)), open: None }
-    }
-}
-
-impl Progress {
-    fn current() -> Self {
-        Self(Stream::current())
+        ResponseBody { body, ending: Some(Box::new(ending)), open: None, stream: Stream::current() }
     }
 }
 
@@ -86,7 +77,7 @@ impl ResponseBody {
     /// A body without an exchange: of an answer to what is no request.
     #[must_use]
     pub fn plain(body: Body) -> Self {
-        Self { body, progress: Progress::current(), ending: None, open: None }
+        Self { body, ending: None, open: None, stream: Stream::current() }
     }
 
     /// The connection counts the request as under way for as long as this body lives.
@@ -101,13 +92,19 @@ impl HttpBody for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        if let Some(stream) = &this.progress.0 {
-            stream.taken();
+        match (&this.stream, &this.open) {
+            (Some(stream), _) => stream.taken(),
+            (None, Some(open)) => ready!(open.poll_written(context)),
+            (None, None) => {}
         }
         let frame = Pin::new(&mut this.body).poll_frame(context);
         if let Poll::Ready(frame) = &frame {
-            if let (Some(stream), Some(Ok(_))) = (&this.progress.0, frame) {
-                stream.offered();
+            if let Some(Ok(_)) = frame {
+                match (&this.stream, &this.open) {
+                    (Some(stream), _) => stream.offered(),
+                    (None, Some(open)) => open.handed_over(),
+                    (None, None) => {}
+                }
             }
             if let Some(ending) = &mut this.ending {
                 ending.note(frame.as_ref(), this.body.is_end_stream());
@@ -187,7 +184,7 @@ impl Ending {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if let Some(stream) = &self.progress.0 {
+        if let Some(stream) = &self.stream {
             stream.taken();
         }
         if let Some(ending) = self.ending.take() {

@@ -1,9 +1,11 @@
 //! What a connection is doing, and when that has taken too long. One timer for each connection, moved only when it fires.
 
+use futures_util::task::AtomicWaker;
 use gateway_config::ListenerTimeouts;
 use gateway_core::clock::now;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// The state of one connection, written where things happen and read by its timer. Times are [`ticks`].
@@ -17,6 +19,10 @@ pub(super) struct Activity {
     head_since: AtomicU64,
     /// When the peer stopped taking what is written; 0: it takes it.
     blocked_since: AtomicU64,
+    /// A part of an answer is on its way to the socket.
+    unwritten: AtomicBool,
+    /// Who waits until it is there.
+    more: AtomicWaker,
 }
 
 /// What the timer finds.
@@ -43,6 +49,8 @@ impl Activity {
             idle_since: AtomicU64::new(ticks(now())),
             head_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
+            unwritten: AtomicBool::new(false),
+            more: AtomicWaker::new(),
         }
     }
 
@@ -71,6 +79,14 @@ impl Activity {
     /// The peer takes no more bytes for now.
     pub(super) fn blocked(&self) {
         begin(&self.blocked_since);
+    }
+
+    /// All that was handed over is written.
+    pub(super) fn flushed(&self) {
+        if self.unwritten.load(Ordering::Relaxed) {
+            self.unwritten.store(false, Ordering::Relaxed);
+            self.more.wake();
+        }
     }
 
     /// Whether a request is under way.
@@ -127,6 +143,21 @@ impl Open {
     pub(super) fn begin(activity: Arc<Activity>) -> Self {
         activity.open.fetch_add(1, Ordering::Relaxed);
         Self(activity)
+    }
+
+    /// Waits until all that was handed over is written (HARDENING P11): hyper would take more meanwhile, and keep it for a peer
+    /// that takes nothing.
+    pub(crate) fn poll_written(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.0.unwritten.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        self.0.more.register(context.waker());
+        Poll::Pending
+    }
+
+    /// A part of the answer was handed over.
+    pub(crate) fn handed_over(&self) {
+        self.0.unwritten.store(true, Ordering::Relaxed);
     }
 }
 

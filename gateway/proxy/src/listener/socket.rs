@@ -130,6 +130,8 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes when it has written all that it has.
+        self.activity.flushed();
         Pin::new(&mut self.tcp).poll_flush(context)
     }
 

@@ -4,6 +4,7 @@
 //! upstream sends is read ahead of whoever takes it. Here the two are one task. What the connection passes to its request by
 //! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
 
+use super::socket::UpstreamSocket;
 use gateway_core::{Body, Error, Kind, Retry};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -18,15 +19,14 @@ use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 
-/// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins. All of it together is still more
-/// than HARDENING P11 allows.
+/// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins (HARDENING P11).
 const RECEIVE_BUFFER: usize = 32 * 1024;
 
 /// A connection, idle or with one request.
 pub struct Connection {
     sender: SendRequest<Body>,
     /// None once it has ended.
-    driver: Option<http1::Connection<TokioIo<TcpStream>, Body>>,
+    driver: Option<http1::Connection<TokioIo<UpstreamSocket>, Body>>,
 }
 
 impl Connection {
@@ -40,7 +40,7 @@ impl Connection {
         let socket = TcpStream::connect(address).await.map_err(refused)?;
         socket.set_nodelay(true).map_err(refused)?;
         SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER).map_err(refused)?;
-        let (sender, driver) = builder.handshake(TokioIo::new(socket)).await.map_err(|cause| {
+        let (sender, driver) = builder.handshake(TokioIo::new(UpstreamSocket::new(socket))).await.map_err(|cause| {
             Error::new(Kind::ConnectionTerminated, format!("{address} closed at once")).retry(Retry::Yes).because(cause)
         })?;
         Ok(Box::new(Self { sender, driver: Some(driver) }))

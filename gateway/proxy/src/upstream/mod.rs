@@ -4,6 +4,7 @@ mod balance;
 mod connect;
 mod connection;
 mod pool;
+mod socket;
 
 pub use connect::Destination;
 pub use connection::Connection;
