@@ -1,0 +1,166 @@
+//! What is measured: the bare forwarder, the gateway, and the peers that are installed, each set up for the same work.
+
+mod envoy;
+pub(crate) mod floor;
+pub(crate) mod gateway;
+mod haproxy;
+mod nginx;
+
+use crate::load::FIELDS;
+use crate::machine::{self, Cores};
+use gateway_tests::wait::until;
+use gateway_tests::{Client, TestGateway};
+use std::fmt;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// A kind of proxy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Floor,
+    Gateway,
+    /// The gateway of another commit.
+    Base,
+    Nginx,
+    Haproxy,
+    Envoy,
+    /// With the key check as a proxy-wasm filter.
+    EnvoyWasm,
+}
+
+impl Kind {
+    /// In the order of the tables.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Floor, Self::Gateway, Self::Base, Self::Nginx, Self::Haproxy, Self::Envoy, Self::EnvoyWasm];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "bare hyper",
+            Self::Gateway => "gateway",
+            Self::Base => "base",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Envoy => "Envoy",
+            Self::EnvoyWasm => "Envoy, Wasm",
+        }
+    }
+
+    /// Its program's own word about its version; none where it cannot be run here.
+    pub(crate) fn version(self) -> Option<String> {
+        match self {
+            Self::Floor => Some("hyper and hyper-util, as in Cargo.lock".to_owned()),
+            Self::Gateway => said(Command::new(gateway::program()).arg("--version")),
+            Self::Base => said(Command::new(gateway::base()?).arg("--version")),
+            Self::Nginx => said(Command::new("nginx").arg("-v")),
+            Self::Haproxy => said(Command::new("haproxy").arg("-v")),
+            Self::Envoy => said(Command::new(envoy::program()).arg("--version")),
+            Self::EnvoyWasm => envoy::filter().exists().then(|| Self::Envoy.version()).flatten(),
+        }
+    }
+}
+
+/// The first line that a command says of its version, where it can be run.
+fn said(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().find(|line| !line.is_empty())?;
+    // Some begin with their own path or name.
+    Some(line.split_once("version: ").map_or(line, |(_, version)| version).trim().to_owned())
+}
+
+/// A running proxy on the last core; it ends with this value.
+pub(crate) struct Proxy {
+    pub(crate) kind: Kind,
+    pub(crate) address: SocketAddr,
+    /// Where it speaks HTTP/2 in cleartext.
+    pub(crate) http2: SocketAddr,
+    run: Run,
+}
+
+enum Run {
+    Gateway(Box<TestGateway>),
+    Peer(Child, #[expect(dead_code, reason = "its configuration's folder lives as long as it")] tempfile::TempDir),
+}
+
+impl Proxy {
+    /// Its process and the processes that it has started.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        machine::family(match &self.run {
+            Run::Gateway(gateway) => gateway.id(),
+            Run::Peer(child, _) => child.id(),
+        })
+    }
+
+    /// The gateway, where it is one.
+    pub(crate) fn gateway(&self) -> Option<&TestGateway> {
+        match &self.run {
+            Run::Gateway(gateway) => Some(gateway),
+            Run::Peer(..) => None,
+        }
+    }
+
+    /// Fails unless it does what the others do, as seen by the service: with the key check, or without.
+    pub(crate) fn check(&self, path: &str, is_checked: bool) {
+        let fields: String = FIELDS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let answer = Client::connect(self.address).get_with(&format!("{path}/echo"), &fields);
+        let seen = String::from_utf8_lossy(&answer.body).to_lowercase();
+        let has = |text: &str| seen.contains(&format!("\r\n{text}"));
+        let forwarded = ["x-forwarded-for: ", "x-forwarded-proto: http", "x-forwarded-host: ", "x-request-id: "];
+        assert!(answer.status == 200, "{}: {} for {path}", self.kind, answer.status);
+        assert!(self.kind == Kind::Floor || forwarded.into_iter().all(has), "{}, {path}: {seen}", self.kind);
+        assert_eq!(is_checked, has("x-consumer: ada") && !has("x-api-key: "), "{}, {path}: {seen}", self.kind);
+        if is_checked {
+            let wrong = Client::connect(self.address).get_with(path, "x-api-key: wrong\r\nx-consumer: ada\r\n");
+            assert_eq!(wrong.status, 401, "{}: a wrong key", self.kind);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Run::Peer(child, _) = &mut self.run {
+            // Its own way of ending takes its workers with it.
+            let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Starts a proxy. The gateway and its base are given their configuration.
+pub(crate) fn start(kind: Kind, upstream: SocketAddr, configured: &gateway::Configured) -> Proxy {
+    let [address, http2] = [free_port(), free_port()];
+    match kind {
+        Kind::Gateway => gateway::start(kind, &gateway::program(), configured),
+        Kind::Base => gateway::start(kind, &gateway::base().unwrap(), configured),
+        Kind::Floor => peer(kind, address, http2, |_| floor::command(address, http2, upstream)),
+        Kind::Nginx => peer(kind, address, http2, |folder| nginx::command(address, http2, upstream, folder)),
+        Kind::Haproxy => peer(kind, address, http2, |folder| haproxy::command(address, http2, upstream, folder)),
+        Kind::Envoy => peer(kind, address, address, |folder| envoy::command(address, upstream, folder, false)),
+        Kind::EnvoyWasm => peer(kind, address, address, |folder| envoy::command(address, upstream, folder, true)),
+    }
+}
+
+fn peer(kind: Kind, address: SocketAddr, http2: SocketAddr, command: impl FnOnce(&Path) -> Command) -> Proxy {
+    let folder = tempfile::tempdir().unwrap();
+    let child = command(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let proxy = Proxy { kind, address, http2, run: Run::Peer(child, folder) };
+    until(kind.name(), || TcpStream::connect(address).ok());
+    // Workers may come a moment after the socket.
+    thread::sleep(Duration::from_millis(300));
+    machine::place(&proxy.processes(), Cores::Last);
+    proxy
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
