@@ -66,7 +66,7 @@ pub(crate) fn write(path: &Path, rounds: usize, versions: &[String], left_out: &
     let left_out: String = left_out.iter().map(|name| format!("- {name}: not installed, left out\n")).collect();
     let tables: Vec<_> = tables.iter().map(Table::markdown).collect();
     let page = format!(
-        "# Benchmarks\n\n<!-- Written by `make bench` with BENCH_REPORT. -->\n\n{METHOD}\n{}, {rounds} rounds.\n\n{versions}{left_out}\n{}",
+        "# Benchmarks\n\n<!-- Written by `make bench-peers` and `make bench BENCH_REPORT=gateway/docs/benchmarks.md`. -->\n\n{METHOD}\n{}, {rounds} rounds.\n\n{versions}{left_out}\n{}",
         machine::description(),
         tables.join("\n")
     );

@@ -7,12 +7,13 @@ use hyper::{Request, Uri, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use tokio::net::{TcpListener, TcpStream};
 
 /// This program, as a process of its own that runs [`run`].
-pub(super) fn command(address: SocketAddr, http2: SocketAddr, upstream: SocketAddr) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+pub(super) fn command(program: &Path, address: SocketAddr, http2: SocketAddr, upstream: SocketAddr) -> Command {
+    let mut command = Command::new(program);
     command.arg("floor").args([address, http2, upstream].map(|address| address.to_string()));
     command
 }

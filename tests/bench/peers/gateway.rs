@@ -3,9 +3,10 @@
 use super::{Kind, Proxy, Run};
 use crate::machine::{self, Cores};
 use gateway_tests::gateway::{self, Setup, component};
+use gateway_tests::wait::until;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a gateway is started with.
 pub(crate) struct Configured {
@@ -20,33 +21,35 @@ pub(super) fn program() -> PathBuf {
     std::env::var_os("BENCH_GATEWAY").map_or_else(gateway::program, PathBuf::from)
 }
 
-/// The program of another commit, where `BENCH_BASE` names a folder with it and its plugins.
-pub(super) fn base() -> Option<PathBuf> {
-    base_folder().map(|folder| folder.join("gateway"))
-}
-
-fn base_folder() -> Option<PathBuf> {
+/// The program and the plugins of another commit, where there is one to compare with.
+pub(super) fn base_folder() -> Option<PathBuf> {
     std::env::var_os("BENCH_BASE").map(PathBuf::from)
 }
 
-pub(super) fn start(kind: Kind, program: &std::path::Path, configured: &Configured) -> Proxy {
-    let mut setup = Setup::new(&configured.text)
-        .program(program)
-        .argument(&format!("--threads={}", configured.threads))
-        .log("warn");
+/// Starts one; the error is what it says where it ends before it is ready.
+pub(super) fn start(kind: Kind, program: &Path, configured: &Configured) -> Result<Proxy, String> {
+    let threads = format!("--threads={}", configured.threads);
+    let mut setup = Setup::new(&configured.text).program(program).argument(&threads).log("warn");
     for plugin in configured.plugins {
-        let bytes = match kind {
-            Kind::Base => fs::read(base_folder().unwrap().join("plugins").join(plugin).with_extension("wasm")).unwrap(),
+        let bytes = match (kind, base_folder()) {
+            (Kind::Base, Some(folder)) => fs::read(folder.join("plugins").join(plugin).with_extension("wasm")).unwrap(),
             _ => component(plugin),
         };
         setup = setup.file(format!("plugins.d/{plugin}.wasm"), bytes);
     }
-    let gateway = setup.start();
+    let mut gateway = setup.launch();
+    let is_ready = until("the gateway is ready, or ends", || match gateway.admin("/ready") {
+        Some((200, _)) => Some(true),
+        _ => (!gateway.is_alive()).then_some(false),
+    });
+    if !is_ready {
+        return Err(gateway.log());
+    }
     let address = gateway.address("public");
     let proxy = Proxy { kind, address, http2: address, run: Run::Gateway(Box::new(gateway)) };
     let cores = if configured.threads == 1 { Cores::Last } else { Cores::All };
     machine::place(&proxy.processes(), cores);
-    proxy
+    Ok(proxy)
 }
 
 impl Configured {

@@ -11,8 +11,10 @@ use crate::machine::{self, Cores};
 use gateway_tests::wait::until;
 use gateway_tests::{Client, TestGateway};
 use std::fmt;
+use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -52,12 +54,21 @@ impl Kind {
     pub(crate) fn version(self) -> Option<String> {
         match self {
             Self::Floor => Some("hyper and hyper-util, as in Cargo.lock".to_owned()),
-            Self::Gateway => said(Command::new(gateway::program()).arg("--version")),
-            Self::Base => said(Command::new(gateway::base()?).arg("--version")),
-            Self::Nginx => said(Command::new("nginx").arg("-v")),
-            Self::Haproxy => said(Command::new("haproxy").arg("-v")),
-            Self::Envoy => said(Command::new(envoy::program()).arg("--version")),
-            Self::EnvoyWasm => envoy::filter().exists().then(|| Self::Envoy.version()).flatten(),
+            Self::Base if gateway::base_folder().is_none() => None,
+            Self::EnvoyWasm if !envoy::filter().exists() => None,
+            Self::Nginx | Self::Haproxy => said(Command::new(self.program()).arg("-v")),
+            _ => said(Command::new(self.program()).arg("--version")),
+        }
+    }
+
+    fn program(self) -> PathBuf {
+        match self {
+            Self::Floor => std::env::current_exe().unwrap(),
+            Self::Gateway => gateway::program(),
+            Self::Base => gateway::base_folder().unwrap_or_default().join("gateway"),
+            Self::Nginx => "nginx".into(),
+            Self::Haproxy => "haproxy".into(),
+            Self::Envoy | Self::EnvoyWasm => envoy::program(),
         }
     }
 }
@@ -93,6 +104,14 @@ impl Proxy {
             Run::Gateway(gateway) => gateway.id(),
             Run::Peer(child, _) => child.id(),
         })
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) {
+        if let Run::Gateway(gateway) = &mut self.run {
+            gateway.terminate();
+            gateway.exit_code();
+        }
     }
 
     /// The gateway, where it is one.
@@ -140,14 +159,33 @@ impl fmt::Display for Kind {
 pub(crate) fn start(kind: Kind, upstream: SocketAddr, configured: &gateway::Configured) -> Proxy {
     let [address, http2] = [free_port(), free_port()];
     match kind {
-        Kind::Gateway => gateway::start(kind, &gateway::program(), configured),
-        Kind::Base => gateway::start(kind, &gateway::base().unwrap(), configured),
-        Kind::Floor => peer(kind, address, http2, |_| floor::command(address, http2, upstream)),
+        Kind::Gateway | Kind::Base => gateway::start(kind, &kind.program(), configured).unwrap(),
+        Kind::Floor => peer(kind, address, http2, |_| floor::command(&kind.program(), address, http2, upstream)),
         Kind::Nginx => peer(kind, address, http2, |folder| nginx::command(address, http2, upstream, folder)),
         Kind::Haproxy => peer(kind, address, http2, |folder| haproxy::command(address, http2, upstream, folder)),
         Kind::Envoy => peer(kind, address, address, |folder| envoy::command(address, upstream, folder, false)),
         Kind::EnvoyWasm => peer(kind, address, address, |folder| envoy::command(address, upstream, folder, true)),
     }
+}
+
+/// Starts the floor or a gateway under valgrind, which writes what it has counted to a file once the proxy ends. The error is
+/// what a gateway says that does not start so.
+pub(crate) fn start_counted(
+    kind: Kind,
+    upstream: SocketAddr,
+    configured: &gateway::Configured,
+    said: &Path,
+) -> Result<Proxy, String> {
+    let program = said.with_extension("sh");
+    let options = format!("--tool=callgrind --callgrind-out-file=/dev/null --log-file={}", said.display());
+    let script = format!("#!/bin/sh\nexec valgrind {options} '{}' \"$@\"\n", kind.program().display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    if kind == Kind::Floor {
+        let [address, http2] = [free_port(), free_port()];
+        return Ok(peer(kind, address, http2, |_| floor::command(&program, address, http2, upstream)));
+    }
+    gateway::start(kind, &program, configured)
 }
 
 fn peer(kind: Kind, address: SocketAddr, http2: SocketAddr, command: impl FnOnce(&Path) -> Command) -> Proxy {

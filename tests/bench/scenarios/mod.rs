@@ -3,6 +3,7 @@
 mod aggregate;
 mod http2;
 mod idle;
+mod instructions;
 mod reload;
 mod threads;
 mod work;
@@ -24,7 +25,7 @@ pub(crate) struct Bench {
 
 type Scenario = fn(&Bench) -> Vec<Table>;
 
-pub(crate) const SCENARIOS: [(&str, Scenario); 12] = [
+pub(crate) const SCENARIOS: [(&str, Scenario); 13] = [
     ("plain", plain),
     ("64k", middle),
     ("1m", large),
@@ -37,7 +38,11 @@ pub(crate) const SCENARIOS: [(&str, Scenario); 12] = [
     ("idle", idle::measure),
     ("reload", reload::measure),
     ("threads", threads::measure),
+    ("instructions", instructions::measure),
 ];
+
+/// Load beside the proxies, never on their core.
+const LOAD: Cores = Cores::First;
 
 /// An answer's length where nothing else is asked.
 const KIBIBYTE: u64 = 1024;
@@ -113,6 +118,3 @@ fn routes(bench: &Bench) -> Vec<Table> {
     let title = "One route and 1000 routes".to_owned();
     vec![measure(bench, Work { title, rows: rows.collect(), requests: 8000 })]
 }
-
-/// Load beside the proxies, never on their core.
-const LOAD: Cores = Cores::First;
