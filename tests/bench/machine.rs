@@ -87,7 +87,8 @@ pub(crate) fn description() -> String {
     let model = information.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let model = model.trim_start_matches([' ', '\t', ':']);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{} cores of {model}, Linux {}", count(), kernel.trim())
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    format!("{} cores of {model}, Linux {kernel}", count())
 }
 
 fn tasks(processes: &[u32]) -> impl Iterator<Item = fs::DirEntry> {

@@ -54,7 +54,15 @@ impl Kind {
     pub(crate) fn version(self) -> Option<String> {
         match self {
             Self::Floor => Some("hyper and hyper-util, as in Cargo.lock".to_owned()),
-            Self::Base if gateway::base_folder().is_none() => None,
+            Self::Gateway => {
+                let commit = said(Command::new("git").args(["describe", "--always", "--dirty"])).unwrap_or_default();
+                Some(format!("{}, commit {commit}", said(Command::new(self.program()).arg("--version"))?))
+            }
+            Self::Base => {
+                let commit = fs::read_to_string(gateway::base_folder()?.join("commit")).unwrap_or_default();
+                let version = said(Command::new(self.program()).arg("--version"))?;
+                Some(format!("{version}, commit {}", commit.get(..7).unwrap_or_default()))
+            }
             Self::EnvoyWasm if !envoy::filter().exists() => None,
             Self::Nginx | Self::Haproxy => said(Command::new(self.program()).arg("-v")),
             _ => said(Command::new(self.program()).arg("--version")),
