@@ -34,7 +34,7 @@ plugins: build ## Build every plugin, ours and the tests', into build/plugins
 	done
 
 bench: plugins ## Compare with peers, optimized; BASE=commit, BENCH_ONLY=plain,key, BENCH_ROUNDS=n, BENCH_REPORT=file
-	$(if $(BASE),scripts/bench-base $(BASE) $(BASE_FOLDER))
+	$(if $(BASE),scripts/bench-base $(BASE) $(BASE_FOLDER) $(GUESTS))
 	cargo build --release --package gateway --bins
 	PATH=$$PATH:/usr/sbin BENCH_PEERS=$(PEERS) $(if $(BASE),BENCH_BASE=$(BASE_FOLDER)) \
 		$(if $(BENCH_REPORT),BENCH_REPORT=$(abspath $(BENCH_REPORT))) \

@@ -165,7 +165,7 @@ impl fmt::Display for Kind {
 
 /// Starts a proxy. The gateway and its base are given their configuration.
 pub(crate) fn start(kind: Kind, upstream: SocketAddr, configured: &gateway::Configured) -> Proxy {
-    let [address, http2] = [free_port(), free_port()];
+    let [address, http2] = free_ports();
     match kind {
         Kind::Gateway | Kind::Base => gateway::start(kind, &kind.program(), configured).unwrap(),
         Kind::Floor => peer(kind, address, http2, |_| floor::command(&kind.program(), address, http2, upstream)),
@@ -190,7 +190,7 @@ pub(crate) fn start_counted(
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
     if kind == Kind::Floor {
-        let [address, http2] = [free_port(), free_port()];
+        let [address, http2] = free_ports();
         return Ok(peer(kind, address, http2, |_| floor::command(&program, address, http2, upstream)));
     }
     gateway::start(kind, &program, configured)
@@ -207,6 +207,8 @@ fn peer(kind: Kind, address: SocketAddr, http2: SocketAddr, command: impl FnOnce
     proxy
 }
 
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// Two, held at the same time so that they differ.
+fn free_ports() -> [SocketAddr; 2] {
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    sockets.map(|socket| socket.local_addr().unwrap())
 }
