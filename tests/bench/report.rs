@@ -44,7 +44,8 @@ impl Table {
             0 => format!("{cell:<0$}", width(column)),
             _ => format!("{cell:>0$}", width(column)),
         };
-        row.iter().enumerate().map(pad).collect()
+        let empty = String::new();
+        (0..self.columns.len()).map(|column| pad((column, row.get(column).unwrap_or(&empty)))).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Bench, LOAD};
 use crate::load::{Ask, Closed, Plan, closed, paced};
 use crate::machine;
-use crate::peers::Proxy;
+use crate::peers::{Kind, Proxy};
 use crate::report::Table;
 use crate::statistics::{Quartiles, median, quantile};
 use std::io::{IsTerminal as _, Write as _};
@@ -100,16 +100,28 @@ pub(super) fn measure(bench: &Bench, work: Work<'_>) -> Table {
         "{} requests a round on {CONNECTIONS} connections; p50 and p99 at {rate:.0} requests/s, half of what the slowest can.",
         work.requests
     );
-    let columns = [COLUMNS.as_slice(), &["p50 µs", "p99 µs", "RSS MiB"]].concat();
+    let has_base = work.rows.iter().any(|row| row.proxy.kind == Kind::Base);
+    let against_base: &[&str] = if has_base { &["against base", "quartiles"] } else { &[] };
+    let columns = [COLUMNS.as_slice(), &["p50 µs", "p99 µs", "RSS MiB"], against_base].concat();
     let mut table = Table::new(work.title, about, &columns);
     for (row, own) in work.rows.iter().zip(&taken) {
         let mut cells = own.cells(&row.label, &taken[0]);
         cells.push(format!("{:.0}", median(&own.middle)));
         cells.push(format!("{:.0}", median(&own.slow)));
         cells.push(format!("{:.1}", machine::memory(&row.proxy.processes()) / 1024.0));
+        if let Some(base) = base_of(&work.rows, row) {
+            let ratio = Quartiles::of_ratios(&own.cpu, &taken[base].cpu);
+            cells.extend([format!("{:.3}", ratio.median), ratio.spread(3)]);
+        }
         table.rows.push(cells);
     }
     table
+}
+
+/// Where the gateway's base is at a row's work.
+fn base_of(rows: &[Row<'_>], of: &Row<'_>) -> Option<usize> {
+    let name = of.label.strip_prefix(Kind::Gateway.name())?;
+    rows.iter().position(|row| row.label.strip_prefix(Kind::Base.name()) == Some(name))
 }
 
 /// Seconds, and seconds of the proxy's CPU; every request must succeed.
