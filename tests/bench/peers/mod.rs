@@ -55,8 +55,12 @@ impl Kind {
         match self {
             Self::Floor => Some("hyper and hyper-util, as in Cargo.lock".to_owned()),
             Self::Gateway => {
-                let commit = said(Command::new("git").args(["describe", "--always", "--dirty"])).unwrap_or_default();
-                Some(format!("{}, commit {commit}", said(Command::new(self.program()).arg("--version"))?))
+                let version = said(Command::new(self.program()).arg("--version"))?;
+                // Of a program from elsewhere nobody knows the commit.
+                let commit = std::env::var_os("BENCH_GATEWAY").is_none();
+                let commit =
+                    commit.then(|| said(Command::new("git").args(["describe", "--always", "--dirty"]))).flatten();
+                Some(format!("{version}, commit {}", commit.as_deref().unwrap_or("unknown")))
             }
             Self::Base => {
                 let commit = fs::read_to_string(gateway::base_folder()?.join("commit")).unwrap_or_default();
