@@ -4,6 +4,8 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/gateway/target
 GUESTS := $(HOME)/.cache/gateway/guests
 GATEWAY := $(CARGO_TARGET_DIR)/debug/gateway
+PEERS := $(HOME)/.cache/gateway/peers
+BASE_FOLDER := $(CURDIR)/build/bench-base
 
 # Folders of plugins: ours, and those that only tests use.
 PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/guests/*/plugin.toml))
@@ -11,7 +13,7 @@ PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/gue
 GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test plugins bench fmt ci check test-languages build setup
+.PHONY: help run test plugins bench bench-micro bench-peers fmt ci check test-languages build setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,9 +33,18 @@ plugins: build ## Build every plugin, ours and the tests', into build/plugins
 		CARGO_TARGET_DIR=$(GUESTS) $(GATEWAY) plugin build $$folder --output build/plugins || exit 1; \
 	done
 
-bench: plugins ## Measure what a plugin costs, optimized: a call inside the host, a request through the gateway
-	cargo build --release --workspace --bins --benches
-	cargo bench --workspace --bench '*'
+bench: plugins ## Compare with peers, optimized; BASE=commit, BENCH_ONLY=plain,key, BENCH_ROUNDS=n, BENCH_REPORT=file
+	$(if $(BASE),scripts/bench-base $(BASE) $(BASE_FOLDER) $(GUESTS))
+	cargo build --release --package gateway --bins
+	PATH=$$PATH:/usr/sbin BENCH_PEERS=$(PEERS) $(if $(BASE),BENCH_BASE=$(BASE_FOLDER)) \
+		$(if $(BENCH_REPORT),BENCH_REPORT=$(abspath $(BENCH_REPORT))) \
+		cargo bench --package gateway-tests --bench requests
+
+bench-micro: plugins ## Measure the parts alone, optimized: what a call inside the plugin host costs
+	cargo bench --workspace --exclude gateway-tests --bench '*'
+
+bench-peers: ## Install what `make bench` compares with: nginx, HAProxy, h2load, Envoy and its filter
+	scripts/bench-peers $(PEERS)
 
 fmt: ## Format every workspace
 	cargo fmt --all

@@ -1,34 +1,90 @@
-//! The upstream: a kibibyte for every head it reads, and little else.
+//! The upstream: a thread that answers by path with bytes made beforehand, reads bodies away, and does little else.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use crate::machine::{Cores, place_here};
+use crate::timer;
+use crate::wire::{Framing, Wire};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
+use tokio::net::TcpListener;
 
-pub(crate) fn start() -> SocketAddr {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    let answer =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1024\r\n\r\n{}", "x".repeat(1024));
-    thread::spawn(move || {
-        for stream in socket.incoming().flatten() {
-            let answer = answer.clone();
-            thread::spawn(move || serve(stream, answer.as_bytes()));
-        }
-    });
-    address
+/// How long `/slow` takes.
+const SLOW: Duration = Duration::from_millis(2);
+
+/// What a request asks for, by how its path ends.
+enum Asked {
+    Kibibytes(usize),
+    /// A small JSON document, after [`SLOW`].
+    Slow,
+    /// The request's own head, so that it can be looked at what a proxy made of it.
+    Echo(Vec<u8>),
 }
 
-/// One request at a time, none with a body.
-fn serve(mut stream: TcpStream, answer: &[u8]) {
-    let mut buffer = [0; 16 * 1024];
-    let mut read = 0;
-    while let Ok(count @ 1..) = stream.read(&mut buffer[read..]) {
-        read += count;
-        if buffer[..read].ends_with(b"\r\n\r\n") {
-            read = 0;
-            if stream.write_all(answer).is_err() {
-                return;
+struct Answers {
+    small: Vec<u8>,
+    middle: Vec<u8>,
+    large: Vec<u8>,
+    slow: Vec<u8>,
+}
+
+/// Serves on a port of its own for as long as this process lives.
+pub(crate) fn start(cores: Cores) -> SocketAddr {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        place_here(cores);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sender.send(socket.local_addr().unwrap()).unwrap();
+            let of = |kibibytes: usize| answer("text/plain", &"x".repeat(kibibytes * 1024));
+            let slow = answer("application/json", r#"{"id":17,"name":"lamp","price":{"amount":4200,"unit":"EUR"}}"#);
+            let answers = Arc::new(Answers { small: of(1), middle: of(64), large: of(1024), slow });
+            loop {
+                let (stream, _) = socket.accept().await.unwrap();
+                let wire = Wire::new(stream, 32 * 1024).unwrap();
+                tokio::spawn(serve(wire, Arc::clone(&answers)));
             }
-        }
+        });
+    });
+    receiver.recv().unwrap()
+}
+
+/// One request after the other, until the peer goes.
+async fn serve(mut wire: Wire, answers: Arc<Answers>) -> io::Result<()> {
+    while let Some((asked, framing)) = wire.head(parse).await? {
+        wire.body(framing).await?;
+        let bytes = match asked {
+            Asked::Kibibytes(1024) => &answers.large,
+            Asked::Kibibytes(64) => &answers.middle,
+            Asked::Kibibytes(_) => &answers.small,
+            Asked::Slow => {
+                timer::sleep(SLOW).await?;
+                &answers.slow
+            }
+            Asked::Echo(head) => &answer("text/plain", &String::from_utf8_lossy(&head)),
+        };
+        wire.write(bytes).await?;
     }
+    Ok(())
+}
+
+fn parse(bytes: &[u8]) -> io::Result<Option<(usize, (Asked, Framing))>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    let Ok(status) = request.parse(bytes) else { return Err(io::Error::other("no request")) };
+    let httparse::Status::Complete(length) = status else { return Ok(None) };
+    let asked = match request.path.unwrap_or_default() {
+        path if path.ends_with("/64k") => Asked::Kibibytes(64),
+        path if path.ends_with("/1m") => Asked::Kibibytes(1024),
+        path if path.ends_with("/slow") => Asked::Slow,
+        path if path.ends_with("/echo") => Asked::Echo(bytes[..length].to_vec()),
+        _ => Asked::Kibibytes(1),
+    };
+    Ok(Some((length, (asked, Framing::of(request.headers)))))
+}
+
+fn answer(kind: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into()
 }

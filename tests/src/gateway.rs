@@ -24,6 +24,7 @@ pub struct Setup {
     links: Vec<(PathBuf, PathBuf)>,
     cache: Option<PathBuf>,
     log: Option<String>,
+    program: Option<PathBuf>,
 }
 
 impl Setup {
@@ -86,6 +87,13 @@ impl Setup {
         self
     }
 
+    /// Another program than the one beside the test.
+    #[must_use]
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
+        self
+    }
+
     /// Starts it and waits until it is ready.
     #[must_use]
     pub fn start(self) -> TestGateway {
@@ -109,7 +117,7 @@ impl Setup {
             std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
         }
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program())
+        let child = Command::new(self.program.unwrap_or_else(program))
             .args(["run", "--log", self.log.as_deref().unwrap_or("info")])
             .args(self.arguments)
             .current_dir(folder.path())
