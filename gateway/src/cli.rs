@@ -56,6 +56,9 @@ pub(crate) struct Run {
     /// Threads that serve; by default one for each core
     #[arg(long, value_name = "NUMBER")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Instances of all plugins at most; 512 MiB of address space are set aside for each, and no memory
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(crate) instances: u32,
 }
 
 /// How changes of files are noticed.

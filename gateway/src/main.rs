@@ -12,8 +12,8 @@ mod telemetry;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-//#[global_allocator]
-//static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     commands::run(cli::Cli::parse())

@@ -45,17 +45,22 @@ pub(crate) fn cache() -> Option<PathBuf> {
     Some(base.join("gateway/compiled"))
 }
 
-/// What generations are built with.
-pub(crate) fn assembler(instruments: &Instruments, runtime: tokio::runtime::Handle) -> anyhow::Result<Assembler> {
-    let options = HostOptions { cache: cache(), instruments: instruments.clone(), ..HostOptions::default() };
+/// What generations are built with; where nothing is served, the plugin host's own options do.
+pub(crate) fn assembler(
+    options: HostOptions,
+    instruments: &Instruments,
+    runtime: tokio::runtime::Handle,
+) -> anyhow::Result<Assembler> {
+    let options = HostOptions { cache: cache(), instruments: instruments.clone(), ..options };
     Ok(Assembler { host: Host::new(options)?, instruments: instruments.clone(), runtime })
 }
 
 /// Serves until the process is asked to stop.
-pub(crate) async fn serve(path: &Path, watching: Watching, threads: usize) -> Result<(), Refusal> {
+pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) -> Result<(), Refusal> {
     let instruments = Instruments::default();
     let runtime = tokio::runtime::Handle::current();
-    let assembler = Arc::new(assembler(&instruments, runtime).map_err(Refusal::Other)?);
+    let threads = host.threads;
+    let assembler = Arc::new(assembler(host, &instruments, runtime).map_err(Refusal::Other)?);
     let first = {
         let (path, assembler) = (path.to_owned(), Arc::clone(&assembler));
         let build = move || {

@@ -44,7 +44,7 @@ pub struct Request {
     /// `http` or `https`, as the client asked.
     pub scheme: &'static str,
     /// Host and port as the client asked; the only authority there is (the `host` field is not among the headers).
-    pub authority: String,
+    pub authority: Arc<str>,
     /// Begins with a slash; RFC 3986 6.2.2.
     pub path: String,
     /// Without its `?`.

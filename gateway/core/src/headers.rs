@@ -20,28 +20,34 @@ pub fn is_reserved(name: &HeaderName) -> bool {
     ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy" | "http2-settings")
 }
 
+/// Whether a field belongs to one connection, without being named in `connection`.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION
+            | header::PROXY_AUTHENTICATE
+            | header::PROXY_AUTHORIZATION
+            | header::TE
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy" | "http2-settings")
+}
+
 /// Removes what belongs to one connection, the fields that `connection` names included.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages have none of them.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
         .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [
-        header::CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "proxy", "http2-settings"] {
+    let own: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    for name in named.into_iter().chain(own) {
         headers.remove(name);
     }
 }

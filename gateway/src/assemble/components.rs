@@ -116,10 +116,17 @@ fn confined(config: &Config, file: &Path) -> Result<(), String> {
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut source = Vec::new();
-    fs::File::open(file)?.take(LONGEST + 1).read_to_end(&mut source)?;
+    let file = fs::File::open(file)?;
+    let too_long = || std::io::Error::other("it has more than 64 MiB");
+    let length = file.metadata()?.len();
+    if length > LONGEST {
+        return Err(too_long());
+    }
+    // It may grow while it is read.
+    let mut source = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(LONGEST + 1).read_to_end(&mut source)?;
     match source.len() as u64 > LONGEST {
-        true => Err(std::io::Error::other("it has more than 64 MiB")),
+        true => Err(too_long()),
         false => Ok(source),
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::Check;
 use crate::reload::{self, Rollback};
 use crate::server;
 use gateway_core::instruments::Instruments;
+use gateway_plugin_host::HostOptions;
 use std::process::ExitCode;
 
 pub(super) fn run(options: &Check) -> ExitCode {
@@ -16,7 +17,7 @@ pub(super) fn run(options: &Check) -> ExitCode {
 
 fn check(options: &Check) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let assembler = server::assembler(&Instruments::default(), runtime.handle().clone())?;
+    let assembler = server::assembler(HostOptions::default(), &Instruments::default(), runtime.handle().clone())?;
     let path = &options.config.config;
     let assembly = match reload::build(path, &assembler, None, &Rollback::default()) {
         Ok(assembly) => assembly,

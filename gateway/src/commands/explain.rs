@@ -10,6 +10,7 @@ use gateway_config::{Dispatch, Listener, Place, Rewrite, Route};
 use gateway_core::exchange::Request;
 use gateway_core::instruments::Instruments;
 use gateway_core::path::{Allow, normalize};
+use gateway_plugin_host::HostOptions;
 use gateway_proxy::router::{Captured, Matched};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ pub(super) fn run(options: &Explain) -> ExitCode {
 
 fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let assembler = server::assembler(&Instruments::default(), runtime.handle().clone())?;
+    let assembler = server::assembler(HostOptions::default(), &Instruments::default(), runtime.handle().clone())?;
     let assembly = match reload::build(&options.config.config, &assembler, None, &Rollback::default()) {
         Ok(assembly) => assembly,
         Err(failure) => return Ok(unusable(&failure)),
@@ -66,7 +67,9 @@ fn request(options: &Explain) -> anyhow::Result<(Request, Option<u16>)> {
     let request = Request {
         method,
         scheme: "http",
-        authority: uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default(),
+        authority: uri
+            .authority()
+            .map_or_else(|| "".into(), |authority| authority.as_str().to_ascii_lowercase().into()),
         path,
         query: uri.query().map(str::to_owned),
         headers,

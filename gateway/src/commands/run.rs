@@ -4,6 +4,7 @@ use super::{failed, unusable};
 use crate::cli::Run;
 use crate::server::{self, Refusal};
 use crate::telemetry;
+use gateway_plugin_host::HostOptions;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -16,8 +17,9 @@ pub(super) fn run(options: &Run) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let served = runtime.block_on(server::serve(&options.config.config, options.watch, threads));
+    let mut host = HostOptions { instances: options.instances, ..HostOptions::default() };
+    host.threads = options.threads.map_or(host.threads, NonZeroUsize::get);
+    let served = runtime.block_on(server::serve(&options.config.config, options.watch, host));
     // Connections that did not end in time are cut here.
     runtime.shutdown_background();
     match served {

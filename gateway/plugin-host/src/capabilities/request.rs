@@ -50,7 +50,7 @@ impl Host for State {
     }
 
     fn authority(&mut self) -> String {
-        self.request().map_or_else(String::new, |request| request.authority.clone())
+        self.request().map_or_else(String::new, |request| request.authority.to_string())
     }
 
     fn path(&mut self) -> String {

@@ -79,7 +79,7 @@ pub(crate) fn exchange() -> Box<Exchange> {
         request: Request {
             method: Method::GET,
             scheme: "http",
-            authority: "shop.example".to_owned(),
+            authority: "shop.example".into(),
             path: "/orders/17".to_owned(),
             query: None,
             headers,

@@ -1,9 +1,9 @@
 //! From what a client wrote to one normal form, or a refusal (HARDENING section 1).
 
-use super::authority;
+use super::authority::{self, Memory};
 use gateway_config::Allow;
 use gateway_core::exchange::Request;
-use gateway_core::headers::{join_cookies, strip_hop_by_hop};
+use gateway_core::headers::{is_hop_by_hop, join_cookies, strip_hop_by_hop};
 use gateway_core::path::{self, PathError, normalize};
 use gateway_core::{Error, Kind};
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
@@ -48,7 +48,7 @@ fn bad(detail: &str) -> Error {
 ///
 /// # Errors
 /// It has none, or it is not for a gateway (CONNECT, `*`).
-pub(super) fn admit(head: Parts, target_limit: usize, fields: usize) -> Result<Admitted, Error> {
+pub(super) fn admit(head: Parts, target_limit: usize, fields: usize, memory: &Memory) -> Result<Admitted, Error> {
     let Parts { method, uri, version, mut headers, .. } = head;
     if method == Method::CONNECT {
         return Err(bad("CONNECT is not served"));
@@ -60,8 +60,11 @@ pub(super) fn admit(head: Parts, target_limit: usize, fields: usize) -> Result<A
     if headers.len() > fields {
         return Err(Error::new(Kind::HeadTooLarge, format!("the head has more than {fields} fields")));
     }
-    framing(&headers, version)?;
-    let authority = authority::of(&uri, &headers, version)?;
+    let seen = Seen::of(&headers);
+    if seen.framing {
+        framing(&headers, version)?;
+    }
+    let authority = authority::of(&uri, &headers, version, memory)?;
     headers.remove(HOST);
 
     let (path, query) = match target.split_once('?') {
@@ -70,19 +73,51 @@ pub(super) fn admit(head: Parts, target_limit: usize, fields: usize) -> Result<A
     };
     let (path, leniency) = normal_path(path)?;
     let query = query.map(normal_query).transpose()?;
-    let underscore = headers.keys().any(|name| name.as_str().contains('_'));
 
-    let trailers = headers.get_all(TE).iter().any(|line| has_token(line, "trailers"));
-    strip_hop_by_hop(&mut headers);
-    headers.remove(CONTENT_LENGTH);
-    if trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+    if seen.hop_by_hop {
+        let trailers = headers.get_all(TE).iter().any(|line| has_token(line, "trailers"));
+        strip_hop_by_hop(&mut headers);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
     }
-    expectation(&headers)?;
+    if seen.framing {
+        headers.remove(CONTENT_LENGTH);
+    }
+    if seen.expect {
+        expectation(&headers)?;
+    }
     join_cookies(&mut headers);
 
     let request = Request { method, scheme: "http", authority, path, query, headers };
-    Ok(Admitted { request, leniency: Leniency { underscore, ..leniency } })
+    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency } })
+}
+
+/// What there is to look at: one pass over the names, where most requests have nothing of it.
+#[derive(Default)]
+struct Seen {
+    framing: bool,
+    hop_by_hop: bool,
+    expect: bool,
+    underscore: bool,
+}
+
+impl Seen {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for name in headers.keys() {
+            match *name {
+                CONTENT_LENGTH => seen.framing = true,
+                EXPECT => seen.expect = true,
+                _ if is_hop_by_hop(name) => {
+                    seen.hop_by_hop = true;
+                    seen.framing |= *name == TRANSFER_ENCODING;
+                }
+                _ => seen.underscore |= name.as_str().contains('_'),
+            }
+        }
+        seen
+    }
 }
 
 /// One framing, said once and in one way (RFC 9112 6.1 and 6.3). hyper frames by the same fields; here what could be read in

@@ -3,19 +3,46 @@
 use gateway_core::{Error, Kind};
 use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderMap, Uri, Version};
+use http::{HeaderMap, HeaderValue, Uri, Version};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// What the last request of a connection said, which the next ones mostly say again.
+#[derive(Default)]
+pub(super) struct Memory(Mutex<Option<(HeaderValue, Arc<str>)>>);
+
+impl Memory {
+    fn recall(&self, field: &HeaderValue) -> Option<Arc<str>> {
+        let known = self.0.lock();
+        known.as_ref().filter(|(known, _)| known == field).map(|(_, authority)| Arc::clone(authority))
+    }
+
+    fn keep(&self, field: &HeaderValue, authority: String) -> Arc<str> {
+        let authority = Arc::from(authority);
+        // A copy: the field is a part of all that was read with it, which is not to be held.
+        let field = HeaderValue::from_bytes(field.as_bytes()).ok();
+        *self.0.lock() = field.map(|field| (field, Arc::clone(&authority)));
+        authority
+    }
+}
 
 /// Where the request was meant to go: the target's authority and the `host` field, which must agree.
 ///
 /// # Errors
 /// None where one is required, several, one that differs, or one that is no authority.
-pub(super) fn of(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Error> {
+pub(super) fn of(uri: &Uri, headers: &HeaderMap, version: Version, memory: &Memory) -> Result<Arc<str>, Error> {
     let bad = |detail: &str| Error::new(Kind::HttpRequestError, detail);
     let mut fields = headers.get_all(HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
         return Err(bad("several host fields"));
     }
+    if let (Some(field), None) = (field, uri.authority())
+        && let Some(authority) = memory.recall(field)
+    {
+        return Ok(authority);
+    }
+    let written = field;
     let field = match field {
         Some(field) => Some(parse(field.as_bytes()).ok_or_else(|| bad("the host field is not a host and port"))?),
         None => None,
@@ -32,9 +59,11 @@ pub(super) fn of(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<Str
         }
         // RFC 9112 3.2: required in HTTP/1.1, whatever the form of the target.
         (_, None) if version == Version::HTTP_11 => Err(bad("the host field is missing")),
-        (Some(target), _) => Ok(target),
-        (None, Some(field)) => Ok(field),
-        (None, None) if version < Version::HTTP_11 => Ok(String::new()),
+        (Some(target), _) => Ok(target.into()),
+        (None, Some(field)) => {
+            Ok(written.map_or_else(|| Arc::from(&*field), |written| memory.keep(written, field.clone())))
+        }
+        (None, None) if version < Version::HTTP_11 => Ok("".into()),
         (None, None) => Err(bad("the authority is missing")),
     }
 }

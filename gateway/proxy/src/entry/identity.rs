@@ -2,7 +2,6 @@
 
 use crate::forward::REQUEST_ID;
 use http::{HeaderMap, HeaderValue};
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,9 +25,11 @@ fn make() -> HeaderValue {
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let process = PROCESS.get_or_init(|| getrandom::u64().unwrap_or_else(|_| std::process::id().into()));
-    let mut id = String::with_capacity(32);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    // Writing to a string cannot fail.
-    let _ = write!(id, "{process:016x}{count:016x}");
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+    let number = u128::from(*process) << 64 | u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut id = [0; 32];
+    for (digit, shift) in id.iter_mut().rev().zip((0..128).step_by(4)) {
+        let value = (number >> shift) as u8 & 0xf;
+        *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
+    }
+    HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("unknown"))
 }

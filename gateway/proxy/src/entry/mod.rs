@@ -16,7 +16,9 @@ use crate::route::Route;
 use crate::router::{Captured, Matched};
 use crate::snapshot::{Snapshot, Table};
 use admit::Admitted;
+use authority::Memory;
 use futures_util::FutureExt as _;
+use gateway_config::ListenerTimeouts;
 use gateway_core::attributes::Attributes;
 use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Stage};
@@ -41,6 +43,16 @@ pub struct Connection {
     pub body_total: Duration,
     /// Fields of a head: HTTP/2 bounds bytes only.
     pub fields: usize,
+    authority: Memory,
+}
+
+impl Connection {
+    /// A connection from `peer` to the listener of this name.
+    #[must_use]
+    pub fn new(listener: Arc<str>, peer: Peer, timeouts: &ListenerTimeouts, fields: usize) -> Self {
+        let (body_stall, body_total) = (timeouts.body, timeouts.body_total);
+        Self { listener, peer, body_stall, body_total, fields, authority: Memory::default() }
+    }
 }
 
 /// Answers one request. Never fails: what goes wrong becomes a response.
@@ -68,11 +80,14 @@ async fn answer(
         return refusal(&Error::new(Kind::Overloaded, "the listener is being removed"));
     };
     let (head, body) = request.into_parts();
-    let (admitted, matched) =
-        match admit::admit(head, table.target_limit, connection.fields).and_then(|admitted| route(&table, admitted)) {
-            Ok(admitted) => admitted,
-            Err(error) => return refusal(&error),
-        };
+    let admitted = match admit::admit(head, table.target_limit, connection.fields, &connection.authority) {
+        Ok(admitted) => admitted,
+        Err(error) => return refusal(&error),
+    };
+    let matched = match route(&table, &admitted) {
+        Ok(matched) => matched,
+        Err(error) => return refusal(&error),
+    };
     let (route, captured, unmatched) = match matched {
         Matched::Route(route, captured) => (Some(route), captured, None),
         Matched::MethodNotAllowed(methods) => (None, Captured::default(), Some(not_allowed(&methods))),
@@ -100,14 +115,14 @@ async fn answer(
 }
 
 /// Finds the route and holds its lenience against what the request needed.
-fn route(table: &Table, admitted: Admitted) -> Result<(Admitted, Matched), Error> {
+fn route(table: &Table, admitted: &Admitted) -> Result<Matched, Error> {
     let matched = table.router.find(&admitted.request);
     let allow = match &matched {
         Matched::Route(route, _) => route.allow,
         _ => gateway_config::Allow::default(),
     };
     admitted.leniency.check(allow)?;
-    Ok((admitted, matched))
+    Ok(matched)
 }
 
 fn exchange(

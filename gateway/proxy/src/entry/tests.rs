@@ -1,6 +1,7 @@
 //! Tables: what is admitted, and in which form.
 
 use super::admit::admit;
+use super::authority::Memory;
 use gateway_config::Allow;
 use gateway_core::{Error, Kind};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
@@ -15,7 +16,7 @@ fn enter(
     for (name, value) in fields {
         request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let admitted = admit(request.into_parts().0, 8192, 100)?;
+    let admitted = admit(request.into_parts().0, 8192, 100, &Memory::default())?;
     admitted.leniency.check(allow)?;
     Ok((admitted.request.path, admitted.request.query, admitted.request.headers))
 }

@@ -5,17 +5,34 @@
 use crate::snapshot::Snapshot;
 use gateway_core::exchange::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
+use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Fields that a request to an upstream gets: four here, its id, `via` and `host`.
+const ADDED: usize = 7;
 
 /// The other end of a client's connection, with what is told of it on every request.
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
     forwarded_for: HeaderValue,
+    /// Of the last request; the next ones mostly have the same authority.
+    told: Mutex<Option<Told>>,
+}
+
+/// What is told of a request's authority.
+#[derive(Clone)]
+struct Told {
+    authority: Arc<str>,
+    scheme: &'static str,
+    host: HeaderValue,
+    /// `for=192.0.2.1;host="shop.example";proto=http`
+    element: HeaderValue,
 }
 
 impl Peer {
@@ -24,7 +41,15 @@ impl Peer {
     pub fn new(address: SocketAddr) -> Self {
         let ip = address.ip().to_canonical();
         let forwarded_for = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { address, forwarded_for }
+        Self { address, forwarded_for, told: Mutex::default() }
+    }
+
+    fn told(&self, request: &Request) -> Told {
+        let mut told = self.told.lock();
+        match &*told {
+            Some(told) if told.authority == request.authority && told.scheme == request.scheme => told.clone(),
+            _ => told.insert(Told::of(self.address.ip().to_canonical(), request)).clone(),
+        }
     }
 }
 
@@ -49,25 +74,19 @@ pub fn client_address(peer: &Peer, snapshot: &Snapshot, headers: &HeaderMap) -> 
 
 /// Writes the fields that tell the upstream of the client.
 pub(super) fn tell(headers: &mut HeaderMap, request: &Request, peer: &Peer, trusted: bool) {
-    let node = element(peer.address.ip().to_canonical(), request);
+    // Once, rather than as one after the other comes.
+    headers.reserve(ADDED);
+    let Told { host, element, .. } = peer.told(request);
     if trusted {
         append(headers, FOR, peer.forwarded_for.clone());
-        append(headers, FORWARDED, node);
+        append(headers, FORWARDED, element);
         headers.entry(PROTO).or_insert_with(|| HeaderValue::from_static(request.scheme));
-        if !headers.contains_key(HOST) {
-            insert_host(headers, &request.authority);
-        }
+        headers.entry(HOST).or_insert(host);
     } else {
         headers.insert(FOR, peer.forwarded_for.clone());
-        headers.insert(FORWARDED, node);
+        headers.insert(FORWARDED, element);
         headers.insert(PROTO, HeaderValue::from_static(request.scheme));
-        insert_host(headers, &request.authority);
-    }
-}
-
-fn insert_host(headers: &mut HeaderMap, authority: &str) {
-    if let Ok(value) = HeaderValue::from_str(authority) {
-        headers.insert(HOST, value);
+        headers.insert(HOST, host);
     }
 }
 
@@ -86,11 +105,18 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     }
 }
 
-/// `for=192.0.2.1;host=shop.example;proto=http`
-fn element(address: IpAddr, request: &Request) -> HeaderValue {
-    let node = match address {
-        IpAddr::V4(address) => format!("for={address};host=\"{}\";proto={}", request.authority, request.scheme),
-        IpAddr::V6(address) => format!("for=\"[{address}]\";host=\"{}\";proto={}", request.authority, request.scheme),
-    };
-    HeaderValue::try_from(node).unwrap_or(HeaderValue::from_static("for=unknown"))
+impl Told {
+    fn of(address: IpAddr, request: &Request) -> Self {
+        let Request { authority, scheme, .. } = request;
+        let element = match address {
+            IpAddr::V4(address) => format!("for={address};host=\"{authority}\";proto={scheme}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";host=\"{authority}\";proto={scheme}"),
+        };
+        Self {
+            authority: Arc::clone(authority),
+            scheme,
+            host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("")),
+            element: HeaderValue::try_from(element).unwrap_or(HeaderValue::from_static("for=unknown")),
+        }
+    }
 }

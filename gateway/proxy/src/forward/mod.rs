@@ -4,6 +4,7 @@ mod client_body;
 mod forwarded;
 mod request;
 mod response;
+mod spare;
 mod stall;
 mod subrequest;
 mod template;
@@ -18,6 +19,7 @@ pub use template::expand;
 use crate::upstream::{Lease, Upstream};
 use gateway_core::{Body, Error, Kind, Origin, Retry};
 use http::{HeaderValue, Request, Response};
+use spare::Spare;
 use std::sync::Arc;
 use std::time::Instant;
 use upstream_body::UpstreamBody;
@@ -52,15 +54,18 @@ pub async fn send(
             HostField::Given(value) => value.clone(),
         };
         request.headers_mut().insert(http::header::HOST, field);
-        let spare = (lease.is_reused() && may_be_sent_twice(&request)).then(|| head_of(&request));
+        let spare = (lease.is_reused() && may_be_sent_twice(&request)).then(|| Spare::of(&request));
         match attempt(upstream, &mut lease, request, upload, deadline).await {
             Ok(response) => return response::incoming(response, lease, upload, upstream.settings().timeouts.body),
             Err(Failure { unsent, error }) => {
-                let again = unsent.map(|unsent| *unsent).or(spare);
-                match again.filter(|_| lease.is_reused() && error.retryable() == Retry::IfReused) {
-                    Some(again) => request = again,
-                    None => return Err(error),
+                if !lease.is_reused() || error.retryable() != Retry::IfReused {
+                    return Err(error);
                 }
+                request = match (unsent, spare) {
+                    (Some(unsent), _) => *unsent,
+                    (None, Some(spare)) => spare.request()?,
+                    (None, None) => return Err(error),
+                };
                 lease = upstream.fresh(lease, deadline).await?;
             }
         }
@@ -71,40 +76,33 @@ fn may_be_sent_twice(request: &Request<Body>) -> bool {
     request.method().is_idempotent() && http_body::Body::is_end_stream(request.body())
 }
 
-/// The request again, without the body that it does not have.
-fn head_of(request: &Request<Body>) -> Request<Body> {
-    let mut copy = Request::new(Body::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
-}
-
 /// An attempt without an answer, with the request where none of it was sent.
 struct Failure {
     error: Error,
     unsent: Option<Box<Request<Body>>>,
 }
 
-async fn attempt(
-    upstream: &Upstream,
-    lease: &mut Lease,
+fn attempt<'a>(
+    upstream: &'a Upstream,
+    lease: &'a mut Lease,
     request: Request<Body>,
-    upload: &Upload,
+    upload: &'a Upload,
     deadline: Instant,
-) -> Result<Response<hyper::body::Incoming>, Failure> {
+) -> impl Future<Output = Result<Response<hyper::body::Incoming>, Failure>> {
     let (connection, alarm) = lease.parts();
     let answer = connection.send(request);
     let first_byte = upstream.settings().timeouts.first_byte;
-    tokio::select! {
-        biased;
-        answer = answer => answer.map_err(|mut failure| {
-            let unsent = failure.take_message().map(Box::new);
-            Failure { error: response::fault(failure.into_error(), upload), unsent }
-        }),
-        () = upload.answer_overdue(alarm, first_byte, deadline) => {
-            let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
-            Err(Failure { error: Error::new(Kind::HttpResponseTimeout, detail), unsent: None })
+    async move {
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|mut failure| {
+                let unsent = failure.take_message().map(Box::new);
+                Failure { error: response::fault(failure.into_error(), upload), unsent }
+            }),
+            () = upload.answer_overdue(alarm, first_byte, deadline) => {
+                let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
+                Err(Failure { error: Error::new(Kind::HttpResponseTimeout, detail), unsent: None })
+            }
         }
     }
 }

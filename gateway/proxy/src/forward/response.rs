@@ -33,7 +33,8 @@ pub(super) fn incoming(
     }
     strip_hop_by_hop(&mut head.headers);
     // Several equal lines are one; hyper refused different ones.
-    if let Some(length) = head.headers.remove(CONTENT_LENGTH) {
+    let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+    if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
         head.headers.insert(CONTENT_LENGTH, length);
     }
     Ok(Response::from_parts(head, super::answer_body(body, lease, upload, stall)))

@@ -1,6 +1,7 @@
 //! One client connection from its first byte to its last.
 
 use super::activity::{Activity, Open, Verdict};
+use super::dozing::Dozing;
 use super::flood::Guard;
 use super::socket::ClientStream;
 use super::stream::StreamExecutor;
@@ -19,7 +20,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -120,13 +121,7 @@ async fn serve_http2(
 }
 
 fn of(peer: SocketAddr, shared: &Shared, settings: &Settings) -> Connection {
-    Connection {
-        listener: Arc::clone(&shared.name),
-        peer: Peer::new(peer),
-        body_stall: settings.timeouts.body,
-        body_total: settings.timeouts.body_total,
-        fields: settings.limits.headers,
-    }
+    Connection::new(Arc::clone(&shared.name), Peer::new(peer), &settings.timeouts, settings.limits.headers)
 }
 
 async fn answer(
@@ -191,29 +186,34 @@ async fn drive(
             None => std::future::pending().await,
         }
     });
-    let mut said_good_bye = false;
-    let end = poll_fn(|context: &mut Context<'_>| {
-        if connection.as_mut().poll(context).is_ready() {
-            return Poll::Ready(End::Done);
-        }
-        // After a poll: hyper closes at once what it has read nothing of, though a request may be there.
-        if !said_good_bye && draining.as_mut().poll(context).is_ready() {
-            said_good_bye = true;
-            connection.as_mut().good_bye();
-            if connection.as_mut().poll(context).is_ready() {
-                return Poll::Ready(End::Done);
-            }
+    let mut drains = false;
+    let mut beside = Dozing::new(|context: &mut Context<'_>| {
+        if !drains && draining.as_mut().poll(context).is_ready() {
+            drains = true;
+            return Poll::Ready(Beside::Draining);
         }
         if abuse.as_mut().poll(context).is_ready() {
-            return Poll::Ready(End::Abuse);
+            return Poll::Ready(Beside::Abuse);
         }
-        overdue.as_mut().poll(context).map(End::Overdue)
+        overdue.as_mut().poll(context).map(Beside::Overdue)
+    });
+    let end = poll_fn(|context: &mut Context<'_>| {
+        loop {
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            match ready!(beside.poll(context)) {
+                // After a poll: hyper closes at once what it has read nothing of, though a request may be there.
+                Beside::Draining => connection.as_mut().good_bye(),
+                other => return Poll::Ready(Some(other)),
+            }
+        }
     });
     let is_abuse = match end.await {
-        End::Done | End::Overdue(Verdict::Stalled) => return Left::Ended,
-        End::Overdue(Verdict::Quiet) => return Left::Quiet,
-        End::Abuse => true,
-        End::Overdue(_) => false,
+        None | Some(Beside::Overdue(Verdict::Stalled)) => return Left::Ended,
+        Some(Beside::Overdue(Verdict::Quiet)) => return Left::Quiet,
+        Some(Beside::Abuse) => true,
+        Some(_) => false,
     };
     if is_abuse {
         shared.floods.increment();
@@ -230,10 +230,11 @@ async fn drive(
     Left::Ended
 }
 
-enum End {
-    Done,
-    Overdue(Verdict),
+/// What happens to a connection beside its requests.
+enum Beside {
+    Draining,
     Abuse,
+    Overdue(Verdict),
 }
 
 /// Returns once the client has taken too long over what it is at, or, where that gives something up, over nothing at all.

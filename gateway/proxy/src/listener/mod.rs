@@ -2,6 +2,7 @@
 
 mod activity;
 mod connection;
+mod dozing;
 mod flood;
 mod socket;
 mod stream;

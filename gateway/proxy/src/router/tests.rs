@@ -48,7 +48,7 @@ fn request(method: &str, host: &str, target: &str) -> Request {
     Request {
         method: Method::from_bytes(method.as_bytes()).unwrap(),
         scheme: "http",
-        authority: host.to_owned(),
+        authority: host.into(),
         path: path.to_owned(),
         query,
         headers: HeaderMap::new(),

@@ -61,20 +61,32 @@ impl Connection {
     /// Drives it for nobody, and says whether it can take a request. Nobody is woken afterwards for what was waited for before.
     pub(super) fn is_ready(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
-        self.driver.is_some() && self.sender.is_ready()
+        self.seems_ready()
     }
 
     /// Sends a request and waits for the head of its answer.
     ///
     /// # Errors
     /// hyper's, with the request where none of it was sent.
-    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
-        // Nothing wakes us for the answer but the connection, and no budget is spent on looking.
-        let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
-        poll_fn(|context| {
-            self.drive(context);
-            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        })
-        .await
+    pub fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> {
+        // Before the future is made: a request is big, and would be moved with it.
+        let answer = self.sender.try_send_request(request);
+        async move {
+            // Nothing wakes us for the answer but the connection, and no budget is spent on looking.
+            let mut answer = pin!(unconstrained(answer));
+            poll_fn(|context| {
+                self.drive(context);
+                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            })
+            .await
+        }
+    }
+
+    /// Whether it can take a request, as far as is known: a look at the connection costs more.
+    pub(super) fn seems_ready(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
     }
 }

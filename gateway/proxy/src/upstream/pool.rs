@@ -129,7 +129,7 @@ impl Lease {
 
     /// The request was sent and the answer read to its end: another request may use the connection.
     pub fn give_back(mut self) {
-        if self.connection.is_ready() {
+        if self.connection.seems_ready() || self.connection.is_ready() {
             let idle = Idle { connection: self.connection, alarm: self.alarm, since: now() };
             self.pool.shelves.get_or_default().lock().push(idle);
         }
