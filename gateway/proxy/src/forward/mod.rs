@@ -20,7 +20,10 @@ use crate::upstream::{Lease, Upstream};
 use gateway_core::{Body, Error, Kind, Origin, Retry};
 use http::{HeaderValue, Request, Response};
 use spare::Spare;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 use upstream_body::UpstreamBody;
 
@@ -55,56 +58,42 @@ pub async fn send(
         };
         request.headers_mut().insert(http::header::HOST, field);
         let spare = (lease.is_reused() && may_be_sent_twice(&request)).then(|| Spare::of(&request));
-        match attempt(upstream, &mut lease, request, upload, deadline).await {
-            Ok(response) => return response::incoming(response, lease, upload, upstream.settings().timeouts.body),
-            Err(Failure { unsent, error }) => {
-                if !lease.is_reused() || error.retryable() != Retry::IfReused {
-                    return Err(error);
-                }
-                request = match (unsent, spare) {
-                    (Some(unsent), _) => *unsent,
-                    (None, Some(spare)) => spare.request()?,
-                    (None, None) => return Err(error),
-                };
-                lease = upstream.fresh(lease, deadline).await?;
+        let answered = {
+            let (connection, alarm) = lease.parts();
+            let mut answer = connection.begin(request);
+            let mut overdue = pin!(upload.answer_overdue(alarm, upstream.settings().timeouts.first_byte, deadline));
+            poll_fn(|context| match connection.poll_answer(&mut answer, context) {
+                Poll::Ready(answered) => Poll::Ready(Some(answered)),
+                Poll::Pending => overdue.as_mut().poll(context).map(|()| None),
+            })
+            .await
+        };
+        let mut failure = match answered {
+            Some(Ok(response)) => {
+                return response::incoming(response, lease, upload, upstream.settings().timeouts.body);
             }
+            Some(Err(failure)) => failure,
+            None => {
+                let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
+                return Err(Error::new(Kind::HttpResponseTimeout, detail));
+            }
+        };
+        let unsent = failure.take_message();
+        let error = response::fault(failure.into_error(), upload);
+        if !lease.is_reused() || error.retryable() != Retry::IfReused {
+            return Err(error);
         }
+        request = match (unsent, spare) {
+            (Some(unsent), _) => unsent,
+            (None, Some(spare)) => spare.request()?,
+            (None, None) => return Err(error),
+        };
+        lease = upstream.fresh(lease, deadline).await?;
     }
 }
 
 fn may_be_sent_twice(request: &Request<Body>) -> bool {
     request.method().is_idempotent() && http_body::Body::is_end_stream(request.body())
-}
-
-/// An attempt without an answer, with the request where none of it was sent.
-struct Failure {
-    error: Error,
-    unsent: Option<Box<Request<Body>>>,
-}
-
-fn attempt<'a>(
-    upstream: &'a Upstream,
-    lease: &'a mut Lease,
-    request: Request<Body>,
-    upload: &'a Upload,
-    deadline: Instant,
-) -> impl Future<Output = Result<Response<hyper::body::Incoming>, Failure>> {
-    let (connection, alarm) = lease.parts();
-    let answer = connection.send(request);
-    let first_byte = upstream.settings().timeouts.first_byte;
-    async move {
-        tokio::select! {
-            biased;
-            answer = answer => answer.map_err(|mut failure| {
-                let unsent = failure.take_message().map(Box::new);
-                Failure { error: response::fault(failure.into_error(), upload), unsent }
-            }),
-            () = upload.answer_overdue(alarm, first_byte, deadline) => {
-                let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
-                Err(Failure { error: Error::new(Kind::HttpResponseTimeout, detail), unsent: None })
-            }
-        }
-    }
 }
 
 /// The answer's body, which gives the connection back when it ends.

@@ -12,15 +12,21 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 
 /// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins (HARDENING P11).
 const RECEIVE_BUFFER: usize = 32 * 1024;
+
+/// An answer that is waited for. On the heap: as long as it is not sent, the request is in it, and would be moved with it.
+pub type Answer = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// The head of an answer, or hyper's error, with the request where none of it was sent.
+pub type Answered = Result<Response<Incoming>, TrySendError<Request<Body>>>;
 
 /// A connection, idle or with one request.
 pub struct Connection {
@@ -64,25 +70,16 @@ impl Connection {
         self.seems_ready()
     }
 
-    /// Sends a request and waits for the head of its answer.
-    ///
-    /// # Errors
-    /// hyper's, with the request where none of it was sent.
-    pub fn send(
-        &mut self,
-        request: Request<Body>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> {
-        // Before the future is made: a request is big, and would be moved with it.
-        let answer = self.sender.try_send_request(request);
-        async move {
-            // Nothing wakes us for the answer but the connection, and no budget is spent on looking.
-            let mut answer = pin!(unconstrained(answer));
-            poll_fn(|context| {
-                self.drive(context);
-                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-            })
-            .await
-        }
+    /// Gives it a request to send; the answer comes by [`Self::poll_answer`].
+    pub fn begin(&mut self, request: Request<Body>) -> Answer {
+        Box::pin(unconstrained(self.sender.try_send_request(request)))
+    }
+
+    /// Drives it until the head of the answer is there. Nothing wakes us for that but the connection, and no budget is spent on
+    /// looking.
+    pub fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
+        self.drive(context);
+        answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
     /// Whether it can take a request, as far as is known: a look at the connection costs more.

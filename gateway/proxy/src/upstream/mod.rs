@@ -7,7 +7,7 @@ mod pool;
 mod socket;
 
 pub use connect::Destination;
-pub use connection::Connection;
+pub use connection::{Answer, Answered, Connection};
 pub use pool::Lease;
 
 use balance::RoundRobin;

@@ -70,7 +70,8 @@ impl Pool {
     }
 
     async fn connect(self: &Arc<Self>, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Lease, Error> {
-        let connection = self.destination.connect(&self.builder, deadline.min(now() + self.connect)).await?;
+        // On the heap: most requests have a connection already, and would carry the room for this around.
+        let connection = Box::pin(self.destination.connect(&self.builder, deadline.min(now() + self.connect))).await?;
         Ok(Lease { connection, alarm: Alarm::default(), pool: Arc::clone(self), permit, reused: false })
     }
 
