@@ -1,7 +1,7 @@
 //! What bare hyper leaves open, HARDENING section 1: requests that must not get through, and what is sent in their place.
 
 use gateway_tests::upstream::Received;
-use gateway_tests::{Client, Reply, TestGateway, Upstream};
+use gateway_tests::{Reply, TestGateway, Upstream};
 use std::time::Duration;
 
 /// Sends each request on a connection of its own and checks the status.

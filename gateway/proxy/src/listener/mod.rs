@@ -28,7 +28,7 @@ const BACKLOG: i32 = 1024;
 
 /// Bytes that the kernel takes of an answer before it has sent what it has (HARDENING P11). What is on its way to the client has
 /// no such bound, so that a fast one far away is not held up.
-const UNSENT: u32 = 32 * 1024;
+const UNSENT: u32 = 16 * 1024;
 
 /// Answers at once past the cap on connections (HARDENING F8), without reading the request.
 const FULL: &[u8] =

@@ -19,8 +19,9 @@ use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 
-/// A receive buffer of 64 KiB (the kernel doubles it): part of what a stalled reader pins (HARDENING P11).
-const RECEIVE_BUFFER: usize = 32 * 1024;
+/// A receive buffer of 80 KiB (the kernel doubles it): a good part of what a stalled reader pins (HARDENING P11), and about as
+/// much as its bound allows. The smaller it is, the more often an upstream waits for us.
+const RECEIVE_BUFFER: usize = 40 * 1024;
 
 /// An answer that is waited for. On the heap: as long as it is not sent, the request is in it, and would be moved with it.
 pub type Answer = Pin<Box<dyn Future<Output = Answered> + Send>>;
