@@ -6,12 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-const ANSWER: usize = 8 << 20;
+const ANSWER: usize = 4 << 20;
 
 /// So many that what the allocator sets aside for any number of them does not count.
-const READERS: u64 = 64;
+const READERS: u64 = 128;
 
-/// 8 MiB, written as fast as they are taken.
+/// 4 MiB, written as fast as they are taken.
 fn upstream() -> Upstream {
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER}\r\n\r\n{}", "x".repeat(ANSWER)).into_bytes();
     Upstream::start(move |_| Reply::Close(answer.clone()))

@@ -127,3 +127,22 @@ fn p10_a_client_that_reads_nothing_is_cut() {
     gateway_tests::wait::until("the stalled reader is cut", || (gateway.counter("requests.2xx") == 1).then_some(()));
     assert!(client.rest().len() < 8 << 20);
 }
+
+/// A connection that was quiet for more than a second has given up its buffers; nobody notices.
+#[test]
+fn f9_a_quiet_connection_goes_on_as_if_nothing_was() {
+    let upstream = Upstream::ok();
+    let gateway = Setup::new(&upstream.config()).log("gateway_proxy=trace").start();
+    let mut client = gateway.client();
+    for round in 1..=2 {
+        assert_eq!(client.get("/").status, 200, "round {round}");
+        gateway_tests::wait::until("its buffers are given up", || {
+            (gateway.log().matches("gives up its buffers").count() == round).then_some(())
+        });
+    }
+    // What comes in parts is put together, and two requests at once are two.
+    client.send("GET /half HTTP/1.1\r\n");
+    client.send("host: a\r\n\r\nGET /next HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!([client.response().unwrap().status, client.response().unwrap().status], [200, 200]);
+    assert_eq!(upstream.received().len(), 4);
+}

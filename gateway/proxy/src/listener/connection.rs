@@ -9,6 +9,7 @@ use super::{Settings, Shared, Stop};
 use crate::completion::ResponseBody;
 use crate::entry::{self, Connection};
 use crate::forward::Peer;
+use bytes::Bytes;
 use gateway_core::clock::now;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -85,9 +86,11 @@ async fn serve_http1(
         .serve_connection(TokioIo::new(stream), service);
     match drive(Pin::new(&mut served), activity, None, shared).await {
         Left::Quiet => {
+            tracing::trace!(%peer, "a quiet connection gives up its buffers");
             let parts = served.into_parts();
             let mut stream = parts.io.into_inner();
-            stream.unread(parts.read_buf);
+            // Without a byte in it, it would still hold the buffer.
+            stream.unread(if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf });
             Some(stream)
         }
         Left::Ended => None,
