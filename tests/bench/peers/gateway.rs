@@ -27,9 +27,12 @@ pub(super) fn base_folder() -> Option<PathBuf> {
 }
 
 /// Starts one; the error is what it says where it ends before it is ready.
-pub(super) fn start(kind: Kind, program: &Path, configured: &Configured) -> Result<Proxy, String> {
+pub(super) fn start(kind: Kind, program: &Path, configured: &Configured, arguments: &[&str]) -> Result<Proxy, String> {
     let threads = format!("--threads={}", configured.threads);
     let mut setup = Setup::new(&configured.text).program(program).argument(&threads).log("warn");
+    for argument in arguments {
+        setup = setup.argument(argument);
+    }
     for plugin in configured.plugins {
         let bytes = match (kind, base_folder()) {
             (Kind::Base, Some(folder)) => fs::read(folder.join("plugins").join(plugin).with_extension("wasm")).unwrap(),

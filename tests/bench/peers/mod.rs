@@ -171,7 +171,7 @@ impl fmt::Display for Kind {
 pub(crate) fn start(kind: Kind, upstream: SocketAddr, configured: &gateway::Configured) -> Proxy {
     let [address, http2] = free_ports();
     match kind {
-        Kind::Gateway | Kind::Base => gateway::start(kind, &kind.program(), configured).unwrap(),
+        Kind::Gateway | Kind::Base => gateway::start(kind, &kind.program(), configured, &[]).unwrap(),
         Kind::Floor => peer(kind, address, http2, |_| floor::command(&kind.program(), address, http2, upstream)),
         Kind::Nginx => peer(kind, address, http2, |folder| nginx::command(address, http2, upstream, folder)),
         Kind::Haproxy => peer(kind, address, http2, |folder| haproxy::command(address, http2, upstream, folder)),
@@ -197,7 +197,8 @@ pub(crate) fn start_counted(
         let [address, http2] = free_ports();
         return Ok(peer(kind, address, http2, |_| floor::command(&program, address, http2, upstream)));
     }
-    gateway::start(kind, &program, configured)
+    // valgrind has no room for the address space of a thousand instances.
+    gateway::start(kind, &program, configured, &["--instances=20"])
 }
 
 fn peer(kind: Kind, address: SocketAddr, http2: SocketAddr, command: impl FnOnce(&Path) -> Command) -> Proxy {

@@ -39,7 +39,7 @@ pub(super) enum Verdict {
 }
 
 /// An HTTP/1.1 connection without a request gives up its buffers after so long.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(250);
 
 impl Activity {
     pub(super) fn new(timeouts: ListenerTimeouts) -> Self {
