@@ -28,7 +28,7 @@ use tokio::net::TcpStream;
 /// A good-bye may take so long to be read, and a first request to come.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Bytes that hyper gathers of an answer before it writes, and reads of a body at once (HARDENING P11).
+/// Bytes that hyper reads of a body at once, at most. Of an answer it has no more than one part (HARDENING P11).
 const BUFFER: usize = 64 * 1024;
 
 /// Bytes that HTTP/2 holds of each stream's answer.
