@@ -1,9 +1,10 @@
-//! The keys, as digests. A lookup compares digests, so its time says nothing about a key.
+//! The keys. They are looked up by a keyed hash and compared in constant time, so the time says nothing about a key.
 
+use plugin_sdk::random;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use siphasher::sip::SipHasher13;
 use std::fmt;
+use subtle::ConstantTimeEq as _;
 
 /// `keys` of the configuration: a table, or the text of a secret.
 #[derive(Debug)]
@@ -43,8 +44,18 @@ impl<'de> serde::de::Visitor<'de> for Visitor {
     }
 }
 
-/// Who has which key.
-pub(crate) struct Keys(HashMap<[u8; 32], String>);
+/// Who has which key, in the order of the keys' hashes.
+pub(crate) struct Keys {
+    /// Drawn by this instance: nobody can choose keys by their hash.
+    hasher: SipHasher13,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    hash: u64,
+    key: String,
+    consumer: String,
+}
 
 impl Keys {
     /// Fails where a name or a key is empty, a key stands for two names, or there is none.
@@ -52,24 +63,31 @@ impl Keys {
         if pairs.is_empty() {
             return Err("`keys` is empty: nobody could ever be let in".to_owned());
         }
-        let mut keys = HashMap::with_capacity(pairs.len());
-        for (name, key) in pairs {
-            if name.is_empty() || key.is_empty() {
-                return Err(format!("`keys`: the name and the key of `{name}` must not be empty"));
+        let hasher = SipHasher13::new_with_keys(random::number(), random::number());
+        let mut keys = Self { hasher, entries: Vec::with_capacity(pairs.len()) };
+        for (consumer, key) in pairs {
+            if consumer.is_empty() || key.is_empty() {
+                return Err(format!("`keys`: the name and the key of `{consumer}` must not be empty"));
             }
-            if let Some(other) = keys.insert(digest(&key), name.clone()).filter(|other| *other != name) {
-                return Err(format!("`keys`: `{other}` and `{name}` have the same key"));
+            keys.entries.push(Entry { hash: keys.hasher.hash(key.as_bytes()), key, consumer });
+        }
+        keys.entries.sort_by(|one, other| (one.hash, &one.key).cmp(&(other.hash, &other.key)));
+        for pair in keys.entries.windows(2) {
+            if let [one, other] = pair
+                && one.key == other.key
+                && one.consumer != other.consumer
+            {
+                return Err(format!("`keys`: `{}` and `{}` have the same key", one.consumer, other.consumer));
             }
         }
-        Ok(Self(keys))
+        Ok(keys)
     }
 
     /// Whose key this is.
     pub(crate) fn consumer(&self, key: &str) -> Option<&str> {
-        self.0.get(&digest(key)).map(String::as_str)
+        let hash = self.hasher.hash(key.as_bytes());
+        let first = self.entries.partition_point(|entry| entry.hash < hash);
+        let mut alike = self.entries.iter().skip(first).take_while(|entry| entry.hash == hash);
+        alike.find(|entry| bool::from(entry.key.as_bytes().ct_eq(key.as_bytes()))).map(|entry| &*entry.consumer)
     }
-}
-
-fn digest(key: &str) -> [u8; 32] {
-    Sha256::digest(key.as_bytes()).into()
 }
