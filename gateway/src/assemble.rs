@@ -87,7 +87,8 @@ fn upstreams(config: &Config, previous: Option<&Assembly>) -> HashMap<Arc<str>, 
         (moved == *settings).then(|| Arc::clone(upstream))
     };
     let build = |(name, settings): (&Arc<str>, &gateway_config::Upstream)| {
-        let upstream = keep(name, settings).unwrap_or_else(|| Arc::new(Upstream::new(settings.clone())));
+        let before = || previous?.snapshot.upstreams.get(name).map(Arc::as_ref);
+        let upstream = keep(name, settings).unwrap_or_else(|| Arc::new(Upstream::new(settings.clone(), before())));
         (Arc::clone(name), upstream)
     };
     config.upstreams.iter().map(build).collect()

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
 use gateway_core::instruments::Instruments;
 use gateway_plugin_host::{Host, HostOptions};
+use gateway_proxy::upstream::Upstream;
 use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,7 @@ pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) ->
     if let Some(address) = &first.config.admin {
         admin::serve(address, Arc::clone(&running)).await.map_err(Refusal::Other)?;
     }
+    first.snapshot.upstreams.values().for_each(Upstream::start);
     listeners.apply(&first.config.listeners, bound);
     let reload = Reload {
         path: path.to_owned(),

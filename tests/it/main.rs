@@ -16,3 +16,4 @@ mod stalled_readers;
 mod templates;
 mod timeouts;
 mod upstream_connections;
+mod upstreams;

@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod body;
+pub mod breaker;
 pub mod clock;
 pub mod dispatch;
 pub mod error;

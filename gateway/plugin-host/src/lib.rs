@@ -8,7 +8,6 @@
 //! (`gateway-proxy`), when one is replaced (`gateway`).
 
 mod abi;
-mod breaker;
 mod cache;
 mod capabilities;
 mod detect;

@@ -2,7 +2,6 @@
 
 use crate::abi::gateway::Exports;
 use crate::abi::gateway::convert::{self, Terms};
-use crate::breaker::Breaker;
 use crate::capabilities::metrics::Readings;
 use crate::grant::Grants;
 use crate::instance::Failure;
@@ -11,12 +10,18 @@ use crate::load::Loaded;
 use crate::pool::Pool;
 use crate::statistics::{Statistics, Tally};
 use bytes::Bytes;
+use gateway_core::breaker::{Breaker, Terms as BreakerTerms};
 use gateway_core::exchange::Answer;
 use gateway_core::plugin::{BodyFlow, Call, Fault, FaultKind, Flow, OnError, Plugin, Summary};
 use gateway_core::{Exchange, Phase, Phases, clock};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+
+/// A plugin that keeps failing is not called for a while: its failures cost instances, and soon everybody's time.
+const BREAKER: BreakerTerms =
+    BreakerTerms { window: Duration::from_secs(10), percent: 50, calls: 20, rest: Duration::from_secs(5), probes: 3 };
 
 /// What the configuration says of a plugin.
 #[derive(Clone)]
@@ -55,7 +60,7 @@ pub struct Instances {
 
 impl WasmPlugin {
     pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool, tally: Tally::default(), breaker: Breaker::default() }
+        Self { pool, tally: Tally::default(), breaker: Breaker::new(BREAKER) }
     }
 
     /// The component behind it.

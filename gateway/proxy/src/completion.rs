@@ -17,14 +17,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What the pipeline leaves for the end.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// The links that take part in the response phases.
     pub participants: Participants,
     /// The token of a failure.
     pub error: Option<&'static str>,
+    /// The exchange's place among those that its route has at once.
+    pub permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What the end of an exchange needs.

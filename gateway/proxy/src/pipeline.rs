@@ -2,10 +2,11 @@
 
 use crate::chain::{Chain, Participants};
 use crate::completion::Outcome;
-use crate::forward::{self, Peer, Upload};
+use crate::forward::{self, Peer, Sending, Upload};
 use crate::route::{Dispatch, Forward, Route};
 use crate::router::Captured;
 use crate::snapshot::Snapshot;
+use crate::upstream::{Refused, key};
 use bytes::Bytes;
 use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
@@ -39,6 +40,12 @@ pub async fn run(
     route: &Route,
 ) -> (Box<Exchange>, Body, Outcome) {
     let mut outcome = Outcome::default();
+    if let Some(admission) = &route.admission {
+        match admission.enter(exchange.deadline).await {
+            Ok(permit) => outcome.permit = Some(permit),
+            Err(refused) => return finish(Err((exchange, overloaded(route, refused))), &route.chain, outcome).await,
+        }
+    }
     let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
     let answered = match asked {
         Asked::Answered(answer) => Ok(place(exchange, answer)),
@@ -75,6 +82,14 @@ async fn finish(
     let (mut exchange, body) = on_response(exchange, body, chain, &mut outcome).await;
     exchange.stage = Stage::Complete;
     (exchange, body, outcome)
+}
+
+fn overloaded(route: &Route, refused: Refused) -> Error {
+    let detail = match refused {
+        Refused::Full => "has as many requests under way and waiting as it may",
+        Refused::Late => "had no room in time",
+    };
+    Error::new(Kind::Overloaded, format!("route `{}` {detail}", route.name))
 }
 
 /// What came of the request phases.
@@ -165,11 +180,13 @@ async fn upstream(
     keep_head: bool,
 ) -> Result<Answered, (Box<Exchange>, Error)> {
     let answered = async {
-        let upstream = forward::chosen(work.snapshot, exchange.upstream.as_ref(), &to.upstream)?.clone();
+        let upstream = Arc::clone(forward::chosen(work.snapshot, &exchange, &to.targets)?);
+        let key = upstream.key_by().and_then(|by| key::of(by, &exchange));
         let trusted = work.snapshot.trusts(work.peer.address.ip());
         let deadline = exchange.deadline;
         let (host, request) = forward::outgoing(&mut exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
-        forward::send(&upstream, host, request, work.upload, deadline).await
+        let sending = Sending { host, policy: &to.retry, key, upload: work.upload, deadline };
+        forward::send(&upstream, request, &sending).await
     };
     match answered.await {
         Ok(response) => {

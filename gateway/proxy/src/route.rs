@@ -1,10 +1,10 @@
 //! A route as the data plane holds it: everything looked up beforehand.
 
 use crate::chain::Chain;
-use crate::upstream::Upstream;
-use gateway_config::{Allow, HostPolicy, Rewrite, Template};
+use crate::upstream::{Admission, Upstream, key};
+use gateway_config::{Allow, HostPolicy, KeyBy, Retry, Rewrite, Template};
 use gateway_core::Plugin;
-use gateway_core::exchange::Answer;
+use gateway_core::exchange::{Answer, Exchange};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub struct Route {
     pub allow: Allow,
     /// Bytes of a request body.
     pub body_limit: Option<u64>,
+    /// Requests at once.
+    pub admission: Option<Admission>,
 }
 
 /// What answers a route.
@@ -45,9 +47,47 @@ pub enum Dispatch {
 /// How a request goes to its upstream.
 pub struct Forward {
     /// Where to.
-    pub upstream: Arc<Upstream>,
+    pub targets: Targets,
     /// How its path changes.
     pub rewrite: Rewrite,
     /// Which host the upstream sees.
     pub host: HostPolicy,
+    /// When it is sent once more.
+    pub retry: Retry,
+}
+
+/// The upstreams of a route: one, or several that share.
+pub struct Targets {
+    /// Each with where its share ends, counted from the first's beginning.
+    shares: Vec<(Arc<Upstream>, u64)>,
+    /// What keeps a client with its target.
+    by: Option<KeyBy>,
+}
+
+impl Targets {
+    /// None where nobody gets anything.
+    #[must_use]
+    pub fn new(targets: impl IntoIterator<Item = (Arc<Upstream>, u32)>, by: Option<KeyBy>) -> Option<Self> {
+        let mut end = 0;
+        let with_share = targets.into_iter().filter(|(_, weight)| *weight > 0);
+        let shares: Vec<_> = with_share
+            .map(|(upstream, weight)| {
+                end += u64::from(weight);
+                (upstream, end)
+            })
+            .collect();
+        (!shares.is_empty()).then_some(Self { shares, by })
+    }
+
+    /// The upstream of this exchange.
+    #[must_use]
+    pub fn choose(&self, exchange: &Exchange) -> Option<&Arc<Upstream>> {
+        if let [(only, _)] = self.shares.as_slice() {
+            return Some(only);
+        }
+        let total = self.shares.last()?.1;
+        let key = self.by.as_ref().and_then(|by| key::of(by, exchange));
+        let drawn = key.map_or_else(|| fastrand::u64(..total), |key| key % total);
+        self.shares.iter().find(|(_, end)| drawn < *end).map(|(upstream, _)| upstream)
+    }
 }

@@ -5,6 +5,7 @@ use crate::reload::Status;
 use crate::server::Running;
 use gateway_core::Plugin as _;
 use gateway_plugin_host::{Instances, Readings};
+use gateway_proxy::upstream::UpstreamStatus;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ pub(super) struct Document {
     state: &'static str,
     reload: Status,
     listeners: BTreeMap<Arc<str>, SocketAddr>,
+    upstreams: BTreeMap<Arc<str>, UpstreamStatus>,
     plugins: Vec<PluginStatus>,
     counters: BTreeMap<String, u64>,
     process: Process,
@@ -58,6 +60,12 @@ pub(super) fn of(running: &Running) -> Document {
         state: if draining { "draining" } else { "serving" },
         reload: running.status.lock().clone(),
         listeners: running.listeners.addresses().into_iter().collect(),
+        upstreams: current
+            .snapshot
+            .upstreams
+            .iter()
+            .map(|(name, upstream)| (Arc::clone(name), upstream.status()))
+            .collect(),
         plugins: current.plugins.iter().map(plugin).collect(),
         counters: running.instruments.read(),
         process: Process { id: std::process::id() },

@@ -8,7 +8,7 @@ use gateway_proxy::chain::Chain;
 use gateway_proxy::route;
 use gateway_proxy::router::Router;
 use gateway_proxy::snapshot::Table;
-use gateway_proxy::upstream::Upstream;
+use gateway_proxy::upstream::{Admission, Upstream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,13 +59,18 @@ fn build(
     }
     let dispatch = match &written.dispatch {
         Dispatch::Upstream(forward) => {
-            let upstream = upstreams
-                .get(&forward.upstream)
-                .ok_or_else(|| problem("unknown-upstream", format!("there is no upstream `{}`", forward.upstream)))?;
+            let known = forward
+                .targets
+                .iter()
+                .filter_map(|target| Some((Arc::clone(upstreams.get(&target.upstream)?), target.weight)));
+            // The configuration has checked that they exist and that one has a weight.
+            let targets = route::Targets::new(known, forward.by.clone())
+                .ok_or_else(|| problem("unknown-upstream", format!("route `{}` has no upstream", written.name)))?;
             route::Dispatch::Upstream(route::Forward {
-                upstream: Arc::clone(upstream),
+                targets,
                 rewrite: forward.rewrite.clone(),
                 host: forward.host.clone(),
+                retry: forward.retry.clone(),
             })
         }
         Dispatch::Answer(position) => {
@@ -94,6 +99,7 @@ fn build(
         deadline: written.deadline,
         allow: written.allow,
         body_limit: written.body_limit,
+        admission: written.concurrency.map(|bound| Admission::new(bound.requests, bound.pending)),
     })
 }
 

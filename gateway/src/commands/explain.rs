@@ -114,28 +114,26 @@ fn on(assembly: &Assembly, listener: &Listener, request: &Request) -> bool {
 fn dispatch(assembly: &Assembly, route: &Route, request: &Request, captured: &Captured) {
     match &route.dispatch {
         Dispatch::Upstream(forward) => {
-            let place = assembly
-                .config
-                .upstreams
-                .get(&forward.upstream)
-                .map(|upstream| at(&upstream.place))
-                .unwrap_or_default();
-            print(format_args!("upstream    {}    {place}", forward.upstream));
             let path = match &forward.rewrite {
                 Rewrite::Keep => request.path.clone(),
                 Rewrite::Prefix { strip, add } => format!("{} without `{strip}`, with `{add}` in front", request.path),
                 Rewrite::Template(template) => gateway_proxy::forward::expand(template, captured),
             };
             print(format_args!("path        {path}"));
-            if let Some(upstream) = assembly.config.upstreams.get(&forward.upstream) {
-                for endpoint in &upstream.endpoints {
-                    print(format_args!("endpoint    http://{}:{}", endpoint.host, endpoint.port));
+            let total: u32 = forward.targets.iter().map(|target| target.weight).sum();
+            for target in &forward.targets {
+                if let Some(upstream) = assembly.config.upstreams.get(&target.upstream) {
+                    let share =
+                        if target.weight == total { String::new() } else { format!(" ({} of {total})", target.weight) };
+                    self::upstream(upstream, &share);
                 }
-                print(format_args!(
-                    "limits      connect {:?}, first byte {:?}, {} connections",
-                    upstream.timeouts.connect, upstream.timeouts.first_byte, upstream.limits.connections
-                ));
             }
+            let retry = &forward.retry;
+            print(format_args!(
+                "retry       {} times, each try within {:?}",
+                retry.times,
+                retry.per_try.unwrap_or(route.deadline)
+            ));
         }
         Dispatch::Answer(position) => {
             if let Some(installed) = assembly.plugins.get(*position) {
@@ -148,6 +146,21 @@ fn dispatch(assembly: &Assembly, route: &Route, request: &Request, captured: &Ca
         }
         Dispatch::Respond { status, .. } => print(format_args!("respond     {status}")),
     }
+}
+
+fn upstream(upstream: &gateway_config::Upstream, share: &str) {
+    print(format_args!("upstream    {}{share}    {}", upstream.name, at(&upstream.place)));
+    for endpoint in &upstream.endpoints {
+        let weight = if endpoint.weight == 1 { String::new() } else { format!(", weight {}", endpoint.weight) };
+        let priority = if endpoint.priority == 0 { String::new() } else { format!(", priority {}", endpoint.priority) };
+        print(format_args!("endpoint    http://{}:{}{weight}{priority}", endpoint.host, endpoint.port));
+    }
+    print(format_args!(
+        "limits      connect {:?}, first byte {:?}, {} requests at once",
+        upstream.timeouts.connect,
+        upstream.timeouts.first_byte,
+        upstream.limits.requests.min(upstream.limits.connections)
+    ));
 }
 
 fn conditions(route: &Route) -> String {

@@ -18,6 +18,7 @@ use gateway_config::{Diagnostic, Sources, SystemEnvironment};
 use gateway_core::clock::{now, since_epoch};
 use gateway_core::instruments::Counter;
 use gateway_proxy::snapshot::Snapshot;
+use gateway_proxy::upstream::Upstream;
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -204,6 +205,7 @@ impl Reload {
         }
         self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
+        assembly.snapshot.upstreams.values().for_each(Upstream::start);
         self.listeners.apply(&assembly.config.listeners, bound);
         let generation = assembly.snapshot.generation;
         *self.current.lock() = assembly;

@@ -3,6 +3,7 @@
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
 mod plugin;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
+pub use upstream::*;
 
 /// Everything that one `gateway run` serves.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,56 +139,6 @@ pub struct ListenerLimits {
     pub body: Option<u64>,
 }
 
-/// A service and its endpoints.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Upstream {
-    /// Unique.
-    pub name: Arc<str>,
-    /// At least one.
-    pub endpoints: Vec<Endpoint>,
-    /// How long it may take.
-    pub timeouts: UpstreamTimeouts,
-    /// How much it may be asked at once.
-    pub limits: UpstreamLimits,
-    /// Where it was written.
-    pub place: Place,
-}
-
-/// `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// 80 when it was not written.
-    pub port: u16,
-}
-
-/// How long an upstream may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UpstreamTimeouts {
-    /// For the TCP connection (2 s).
-    pub connect: Duration,
-    /// From the end of the request to the head of the answer (30 s).
-    pub first_byte: Duration,
-    /// Without progress of the answer's body (30 s).
-    pub body: Duration,
-    /// A pooled connection without use (60 s).
-    pub idle: Duration,
-}
-
-/// What an upstream is asked at once, see HARDENING F3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UpstreamLimits {
-    /// Connections per upstream (1,024).
-    pub connections: usize,
-    /// Requests waiting for a connection (1,024).
-    pub pending: usize,
-    /// Bytes of an answer's head (64 KiB).
-    pub header: usize,
-    /// Fields of an answer's head (100).
-    pub headers: usize,
-}
-
 /// One route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
@@ -208,6 +160,8 @@ pub struct Route {
     pub allow: Allow,
     /// Bytes of a request body on this route; none: the listener's.
     pub body_limit: Option<u64>,
+    /// Requests of this route at once; none: unbounded.
+    pub concurrency: Option<Concurrency>,
     /// Where it was written.
     pub place: Place,
 }
@@ -292,15 +246,37 @@ pub enum Dispatch {
     },
 }
 
+/// Requests at once, and those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Under way.
+    pub requests: usize,
+    /// Waiting; the next one is refused.
+    pub pending: usize,
+}
+
 /// How a request goes to an upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forward {
-    /// The upstream's name; it exists.
-    pub upstream: Arc<str>,
+    /// At least one; one with weight 0 gets nothing, but there is always one that does.
+    pub targets: Vec<Target>,
+    /// What keeps a client with its target; none: each request is drawn anew.
+    pub by: Option<KeyBy>,
     /// How the path is changed.
     pub rewrite: Rewrite,
     /// Which `Host` it sees.
     pub host: HostPolicy,
+    /// When it is sent once more.
+    pub retry: Retry,
+}
+
+/// One of the upstreams of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The upstream's name; it exists.
+    pub upstream: Arc<str>,
+    /// Its share against the others'.
+    pub weight: u32,
 }
 
 /// How the path is changed on its way.

@@ -121,10 +121,13 @@ impl<'a> Decoder<'a> {
         }
         for rule in &section.rules {
             match rule {
-                Rule::Needs([name, needed]) => {
-                    if let Some((key, _)) = table.get_key_value(*name).filter(|_| !table.contains_key(*needed)) {
+                Rule::Needs(names) => {
+                    if let Some((name, needed)) = names.split_first()
+                        && let Some((key, _)) = table.get_key_value(*name)
+                        && !needed.iter().any(|name| table.contains_key(*name))
+                    {
                         let place = self.place(key.span());
-                        let message = format!("`{name}` means nothing without `{needed}`");
+                        let message = format!("`{name}` means nothing without `{}`", needed.join("` or `"));
                         self.reports.add_absent(Diagnostic::error("missing-key", message).at(&place));
                     }
                 }

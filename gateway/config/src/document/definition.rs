@@ -42,8 +42,8 @@ pub(crate) enum Rule {
     ExactlyOne(&'static [&'static str]),
     /// Any two of them contradict each other.
     AtMostOne(&'static [&'static str]),
-    /// The first means nothing without the second.
-    Needs(&'static [&'static str; 2]),
+    /// The first means nothing without one of the others.
+    Needs(&'static [&'static str]),
 }
 
 /// What a value may be.

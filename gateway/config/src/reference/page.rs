@@ -82,7 +82,10 @@ fn sentence(rule: &Rule) -> String {
     match rule {
         Rule::ExactlyOne(names) => format!("Exactly one of {} is written", list(names)),
         Rule::AtMostOne(names) => format!("At most one of {} is written", list(names)),
-        Rule::Needs([name, needed]) => format!("`{name}` is written only together with `{needed}`"),
+        Rule::Needs(names) => match names.split_first() {
+            Some((name, needed)) => format!("`{name}` is written only together with `{}`", needed.join("` or `")),
+            None => String::new(),
+        },
     }
 }
 

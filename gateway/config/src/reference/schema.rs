@@ -93,6 +93,13 @@ fn rule(rule: &Rule) -> Value {
                 names.iter().enumerate().flat_map(|(position, one)| others(position).map(move |other| [*one, *other]));
             json!({ "not": { "anyOf": pairs.map(|pair| required(&pair)).collect::<Vec<_>>() } })
         }
-        Rule::Needs([name, needed]) => json!({ "dependentRequired": { *name: [needed] } }),
+        Rule::Needs(names) => match names {
+            [name, needed] => json!({ "dependentRequired": { *name: [needed] } }),
+            [name, needed @ ..] => {
+                let needed: Vec<_> = needed.iter().map(|name| required(&[name])).collect();
+                json!({ "dependentSchemas": { *name: { "anyOf": needed } } })
+            }
+            [] => json!(true),
+        },
     }
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use super::chains::Chains;
 use super::names::Names;
+use super::upstreams;
 use crate::document::decode::{Checked, Spanned};
 use crate::document::reports::Reports;
-use crate::document::sections::{self, Document, Leniency, Respond};
+use crate::document::sections::{self, Document, KeyBy, Leniency, Respond};
 use crate::document::value::{
     ExactPath, FieldName, FieldValue, HostPattern, LocationTemplate, MethodName, PathTemplate, PlainPath, PrefixPath,
 };
 use crate::suggest::did_you_mean;
 use crate::{
-    Allow, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route, Segment, Template,
-    TemplatePart,
+    Allow, Concurrency, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route, Segment,
+    Target, Template, TemplatePart,
 };
 
 /// The routes in the order written, without the broken ones: nothing can be concluded about those.
@@ -56,6 +57,10 @@ fn route(
         deadline: written.deadline().duration(),
         allow,
         body_limit: written.limits.body.map(|body| body.bytes()),
+        concurrency: written.limits.requests.map(|requests| Concurrency {
+            requests: requests.in_memory(),
+            pending: written.limits.pending().in_memory(),
+        }),
         place: place.clone(),
     })
 }
@@ -131,13 +136,14 @@ fn dispatch(
     chains: &mut Chains<'_>,
     reports: &mut Reports,
 ) -> Option<Dispatch> {
-    if let Some(upstream) = &written.upstream {
-        names.upstreams.find(upstream, reports);
+    if written.upstream.is_some() || !written.split.0.is_empty() {
         let host = written.host_header.as_ref().map(|header| header.0.clone());
         return Some(Dispatch::Upstream(Forward {
-            upstream: Arc::clone(&upstream.value.0),
+            targets: targets(written, names, reports),
+            by: written.split_by.as_ref().and_then(KeyBy::key),
             rewrite: rewrite(written.rewrite.as_ref(), captured, reports),
             host: host.unwrap_or(HostPolicy::Endpoint),
+            retry: upstreams::retry(&written.retry),
         }));
     }
     if let Some(answer) = &written.answer {
@@ -149,6 +155,24 @@ fn dispatch(
         return Some(Dispatch::Redirect { status: redirect.status().0, location: location.clone() });
     }
     written.respond.as_ref().and_then(|respond| fixed_response(respond, reports))
+}
+
+/// The one upstream, or those that share.
+fn targets(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) -> Vec<Target> {
+    let one = written.upstream.iter().map(|name| (name, 1));
+    let several = written.split.0.iter().filter_map(|(name, weight)| Some((name, weight.as_ref()?.number())));
+    let targets = one.chain(several).map(|(name, weight)| {
+        names.upstreams.find(name, reports);
+        Target { upstream: Arc::clone(&name.value.0), weight }
+    });
+    let targets: Vec<_> = targets.collect();
+    if let Some((first, _)) = written.split.0.first()
+        && targets.iter().all(|target| target.weight == 0)
+    {
+        let diagnostic = Diagnostic::error("nothing-to-split", "every part of this split has the weight 0");
+        reports.add_absent(diagnostic.at(&first.place).hint("give at least one a weight"));
+    }
+    targets
 }
 
 fn rewrite(written: Option<&sections::Rewrite>, captured: Option<&BTreeSet<&str>>, reports: &mut Reports) -> Rewrite {

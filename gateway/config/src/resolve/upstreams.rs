@@ -1,12 +1,13 @@
-//! Upstreams: at least one endpoint each.
+//! Upstreams: endpoints that differ, and what was not written filled in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::document::decode::Spanned;
-use crate::document::sections::{self, Document};
-use crate::document::value::{EndpointUrl, Name};
-use crate::{Upstream, UpstreamLimits, UpstreamTimeouts};
+use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
+use crate::document::value::{self, Name, Target};
+use crate::{Balance, Breaker, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts};
 
 /// The upstreams by name.
 pub(crate) fn resolve(document: &Document) -> BTreeMap<Arc<str>, Upstream> {
@@ -19,11 +20,16 @@ pub(crate) fn resolve(document: &Document) -> BTreeMap<Arc<str>, Upstream> {
 }
 
 fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstream> {
-    let sections::Upstream { endpoints, timeouts, limits } = written;
+    let sections::Upstream { endpoints, health, outliers, breaker, timeouts, limits, slow_start, .. } = written;
     let endpoints = endpoints.as_ref()?;
     Some(Upstream {
         name: Arc::clone(&name.value.0),
-        endpoints: endpoints.0.iter().map(|EndpointUrl(endpoint)| endpoint.clone()).collect(),
+        endpoints: endpoints.0.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        balance: balance(written.balance.as_ref()),
+        health: health.as_ref().map(self::health),
+        outliers: self::outliers(outliers),
+        slow_start: slow_start.map_or(Duration::ZERO, value::Time::duration),
+        breaker: breaker.as_ref().map(self::breaker),
         timeouts: UpstreamTimeouts {
             connect: timeouts.connect().duration(),
             first_byte: timeouts.first_byte().duration(),
@@ -32,10 +38,86 @@ fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstre
         },
         limits: UpstreamLimits {
             connections: limits.connections().in_memory(),
+            requests: limits.requests().in_memory(),
             pending: limits.pending().in_memory(),
+            retries: limits.retries().in_memory(),
             header: limits.header().in_memory(),
             headers: limits.headers().in_memory(),
         },
         place: name.place.clone(),
     })
+}
+
+fn balance(written: Option<&sections::Balance>) -> Balance {
+    match written {
+        None | Some(sections::Balance::RoundRobin) => Balance::RoundRobin,
+        Some(sections::Balance::LeastRequest) => Balance::LeastRequest,
+        Some(sections::Balance::PeakEwma) => Balance::PeakEwma,
+        // One that says nothing has been reported.
+        Some(sections::Balance::Hash(by)) => by.key().map_or(Balance::RoundRobin, Balance::Hash),
+    }
+}
+
+fn health(written: &sections::Health) -> Health {
+    Health {
+        path: written.path.as_ref().map(|Target(path)| path.clone()),
+        statuses: statuses(&written.statuses, Statuses { first: 200, last: 399 }),
+        interval: written.interval().duration(),
+        timeout: written.timeout().duration(),
+        healthy: written.healthy().number(),
+        unhealthy: written.unhealthy().number(),
+    }
+}
+
+fn outliers(written: &sections::Outliers) -> Outliers {
+    Outliers {
+        failures: written.failures().number(),
+        statuses: statuses(&written.statuses, Statuses { first: 502, last: 504 }),
+        ejection: written.ejection().duration(),
+        most: written.most().number(),
+    }
+}
+
+fn statuses(written: &[value::Statuses], otherwise: Statuses) -> Vec<Statuses> {
+    match written {
+        [] => vec![otherwise],
+        written => written.iter().map(|value::Statuses(statuses)| *statuses).collect(),
+    }
+}
+
+fn breaker(written: &sections::Breaker) -> Breaker {
+    Breaker {
+        failures: written.failures().number(),
+        requests: written.requests().number(),
+        window: written.window().duration(),
+        open: written.open().duration(),
+        probes: written.probes().number(),
+    }
+}
+
+/// A route's `retry`.
+pub(crate) fn retry(written: &sections::Retry) -> Retry {
+    let has = |word| written.on.iter().any(|condition| matches!(condition, Condition::Word(on) if *on == word));
+    let is_default = written.on.is_empty();
+    let grpc = [
+        (Word::Cancelled, 1),
+        (Word::DeadlineExceeded, 4),
+        (Word::ResourceExhausted, 8),
+        (Word::Internal, 13),
+        (Word::Unavailable, 14),
+    ];
+    let statuses = written.on.iter().filter_map(|condition| match condition {
+        Condition::Statuses(value::Statuses(statuses)) => Some(*statuses),
+        Condition::Word(_) => None,
+    });
+    Retry {
+        times: written.times().number(),
+        connect: is_default || has(Word::Connect),
+        reset: is_default || has(Word::Reset),
+        timeout: has(Word::Timeout),
+        statuses: statuses.collect(),
+        grpc: grpc.into_iter().filter(|(word, _)| has(*word)).map(|(_, status)| status).collect(),
+        per_try: written.per_try.map(value::Time::duration),
+        back_off: written.back_off().duration(),
+    }
 }

@@ -1,5 +1,6 @@
 //! Sends a request to an upstream and gives the head of its answer; both bodies stream.
 
+mod attempt;
 mod client_body;
 mod forwarded;
 mod request;
@@ -16,15 +17,17 @@ pub(crate) use request::REQUEST_ID;
 pub use request::outgoing;
 pub use template::expand;
 
+use crate::route::Targets;
+use crate::snapshot::Snapshot;
 use crate::upstream::{Lease, Upstream};
-use gateway_core::{Body, Error, Kind, Origin, Retry};
+use attempt::{Attempt, Failed};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use gateway_config::Retry as Policy;
+use gateway_core::clock::now;
+use gateway_core::{Body, Error, Exchange, Kind, Origin};
 use http::{HeaderValue, Request, Response};
-use spare::Spare;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use upstream_body::UpstreamBody;
 
 /// Which `host` field the upstream gets.
@@ -35,75 +38,66 @@ pub enum HostField {
     Given(HeaderValue),
 }
 
-/// Sends a request and waits for the head of the answer.
-///
-/// A pooled connection may turn out to be closed. Then a new one is tried: if nothing was sent, or if nothing of an answer
-/// came and the request may be sent twice (RFC 9110 9.2.2) and has no body. A new connection is never replaced.
+/// How a request is sent, beside where to.
+pub struct Sending<'a> {
+    /// Which `host` field it gets.
+    pub host: HostField,
+    /// When it is sent once more.
+    pub policy: &'a Policy,
+    /// What the client is known by to the upstream's balance.
+    pub key: Option<u64>,
+    /// Its upload.
+    pub upload: &'a Upload,
+    /// When the head of the answer must be there.
+    pub deadline: Instant,
+}
+
+/// Sends a request, once more where the policy, the upstream's limits and the budget say so, and waits for the head of the answer.
 ///
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
-pub async fn send(
-    upstream: &Upstream,
-    host: HostField,
-    request: Request<Body>,
-    upload: &Upload,
-    deadline: Instant,
-) -> Result<Response<Body>, Error> {
-    let mut lease = upstream.lease(deadline).await?;
-    let mut request = request;
-    loop {
-        let field = match &host {
-            HostField::Endpoint => lease.authority().clone(),
-            HostField::Given(value) => value.clone(),
-        };
-        request.headers_mut().insert(http::header::HOST, field);
-        let spare = (lease.is_reused() && may_be_sent_twice(&request)).then(|| Spare::of(&request));
-        let answered = {
-            let (connection, alarm) = lease.parts();
-            let mut answer = connection.begin(request);
-            let mut overdue = pin!(upload.answer_overdue(alarm, upstream.settings().timeouts.first_byte, deadline));
-            poll_fn(|context| match connection.poll_answer(&mut answer, context) {
-                Poll::Ready(answered) => Poll::Ready(Some(answered)),
-                Poll::Pending => overdue.as_mut().poll(context).map(|()| None),
-            })
-            .await
-        };
-        let mut failure = match answered {
-            Some(Ok(response)) => {
-                return response::incoming(response, lease, upload, upstream.settings().timeouts.body);
-            }
-            Some(Err(failure)) => failure,
-            None => {
-                let detail = format!("upstream `{}` sent no answer in time", upstream.settings().name);
-                return Err(Error::new(Kind::HttpResponseTimeout, detail));
-            }
-        };
-        let unsent = failure.take_message();
-        let error = response::fault(failure.into_error(), upload);
-        if !lease.is_reused() || error.retryable() != Retry::IfReused {
-            return Err(error);
-        }
-        request = match (unsent, spare) {
-            (Some(unsent), _) => unsent,
-            (None, Some(spare)) => spare.request()?,
-            (None, None) => return Err(error),
-        };
-        lease = upstream.fresh(lease, deadline).await?;
+pub async fn send(upstream: &Upstream, request: Request<Body>, sending: &Sending<'_>) -> Result<Response<Body>, Error> {
+    let Sending { host, policy, key, upload, deadline } = sending;
+    let attempt = Attempt { upstream, host, upload, policy, key: *key, deadline: *deadline };
+    match attempt.run(request, &[], policy.times == 0).await {
+        Ok(response) => Ok(response),
+        // On the heap: hardly any request comes here.
+        Err(failed) => Box::pin(once_more(&attempt, failed)).await,
     }
 }
 
-fn may_be_sent_twice(request: &Request<Body>) -> bool {
-    request.method().is_idempotent() && http_body::Body::is_end_stream(request.body())
+async fn once_more(attempt: &Attempt<'_>, failed: Box<Failed>) -> Result<Response<Body>, Error> {
+    let (mut failed, mut tried) = (failed, Vec::new());
+    let policy = attempt.policy;
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(policy.back_off)
+        .with_jitter()
+        .with_max_times(policy.times as usize)
+        .build();
+    for (number, pause) in (1..).zip(pauses) {
+        let Failed { answer, again, endpoint } = *failed;
+        let Some(request) = again else { return answer };
+        let Some(_permit) = attempt.upstream.admit_retry(attempt.deadline).await else { return answer };
+        // An answer that is not taken has a connection, which goes with it.
+        drop(answer);
+        tried.extend(endpoint);
+        tokio::time::sleep_until(attempt.deadline.min(now() + pause).into()).await;
+        match attempt.run(request, &tried, number == policy.times).await {
+            Ok(response) => return Ok(response),
+            Err(again) => failed = again,
+        }
+    }
+    failed.answer
 }
 
 /// The answer's body, which gives the connection back when it ends.
-fn answer_body(body: hyper::body::Incoming, lease: Lease, upload: &Upload, stall: std::time::Duration) -> Body {
+fn answer_body(body: hyper::body::Incoming, lease: Lease, upload: &Upload, stall: Duration, good: bool) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() {
-        upstream_body::give_back(lease, upload);
+        upstream_body::give_back(lease, upload, good);
         return Body::empty();
     }
-    Body::stream(UpstreamBody::new(Body::incoming(body, Origin::Upstream), lease, upload.clone(), stall))
+    Body::stream(UpstreamBody::new(Body::incoming(body, Origin::Upstream), lease, upload.clone(), stall, good))
 }
 
 /// Resolves which upstream takes an exchange: the plugin's choice, else the route's.
@@ -111,15 +105,13 @@ fn answer_body(body: hyper::body::Incoming, lease: Lease, upload: &Upload, stall
 /// # Errors
 /// The plugin chose one that this generation does not have.
 pub fn chosen<'a>(
-    snapshot: &'a crate::snapshot::Snapshot,
-    choice: Option<&Arc<str>>,
-    of_route: &'a Arc<Upstream>,
+    snapshot: &'a Snapshot,
+    exchange: &Exchange,
+    targets: &'a Targets,
 ) -> Result<&'a Arc<Upstream>, Error> {
-    match choice {
-        None => Ok(of_route),
-        Some(name) => snapshot
-            .upstreams
-            .get(name)
-            .ok_or_else(|| Error::new(Kind::DestinationUnavailable, format!("there is no upstream `{name}`"))),
-    }
+    let (upstream, name) = match &exchange.upstream {
+        None => (targets.choose(exchange), "of this route"),
+        Some(name) => (snapshot.upstreams.get(name), &**name),
+    };
+    upstream.ok_or_else(|| Error::new(Kind::DestinationUnavailable, format!("there is no upstream `{name}`")))
 }

@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use std::time::Duration;
 
-/// Checks the head and ties the body to its connection.
+/// Checks the head and ties the body to its connection. Its end is a success of the endpoint where the head was `good`.
 ///
 /// # Errors
 /// A status that no final answer has.
@@ -18,6 +18,7 @@ pub(super) fn incoming(
     lease: Lease,
     upload: &Upload,
     stall: Duration,
+    good: bool,
 ) -> Result<Response<Body>, Error> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -37,7 +38,7 @@ pub(super) fn incoming(
     if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
         head.headers.insert(CONTENT_LENGTH, length);
     }
-    Ok(Response::from_parts(head, super::answer_body(body, lease, upload, stall)))
+    Ok(Response::from_parts(head, super::answer_body(body, lease, upload, stall, good)))
 }
 
 /// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.

@@ -1,9 +1,9 @@
 //! A plugin's own calls, which leave through the same upstreams as a client's requests.
 
-use super::{HostField, Upload, request};
+use super::{HostField, Sending, Upload, request};
 use crate::snapshot::Snapshot;
 use crate::upstream::{Destination, Upstream};
-use gateway_config::{Endpoint, Place, UpstreamLimits, UpstreamTimeouts};
+use gateway_config::{Endpoint, Retry as Policy};
 use gateway_core::dispatch::{BoxFuture, Call, Dispatch, Target};
 use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::{Body, Error, Kind};
@@ -11,7 +11,6 @@ use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Response, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 impl Dispatch for Snapshot {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Response<Body>, Error>> {
@@ -30,7 +29,9 @@ impl Dispatch for Snapshot {
                 }
             };
             let deadline = call.deadline;
-            super::send(&upstream, host, outgoing(call), &Upload::default(), deadline).await
+            let (upload, policy) = (Upload::default(), Policy::default());
+            let sending = Sending { host, policy: &policy, key: None, upload: &upload, deadline };
+            super::send(&upstream, outgoing(call), &sending).await
         })
     }
 
@@ -59,18 +60,10 @@ async fn origin(host: &str, port: u16, private: bool) -> Result<Upstream, Error>
             format!("`{host}` has only private addresses; grant an address or an upstream"),
         )
     })?;
-    Ok(Upstream::new(gateway_config::Upstream {
-        name: host.into(),
-        endpoints: vec![Endpoint { host: allowed.ip().to_string(), port }],
-        timeouts: UpstreamTimeouts {
-            connect: Duration::from_secs(2),
-            first_byte: Duration::from_secs(30),
-            body: Duration::from_secs(30),
-            idle: Duration::from_secs(1),
-        },
-        limits: UpstreamLimits { connections: 1, pending: 0, header: 64 * 1024, headers: 100 },
-        place: Place::default(),
-    }))
+    let endpoint = Endpoint { host: allowed.ip().to_string(), port, weight: 1, priority: 0 };
+    let mut settings = gateway_config::Upstream::of(host.into(), vec![endpoint]);
+    settings.limits.connections = 1;
+    Ok(Upstream::new(settings, None))
 }
 
 /// Neither of this machine nor of a private, link-local, shared, documentation or multicast range.

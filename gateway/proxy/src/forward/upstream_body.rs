@@ -16,11 +16,13 @@ pub(super) struct UpstreamBody {
     lease: Option<Lease>,
     upload: Upload,
     stall: Stall,
+    /// Whether its head was what an endpoint should say.
+    good: bool,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration) -> Self {
-        Self { body, lease: Some(lease), upload, stall: Stall::new(stall) }
+    pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration, good: bool) -> Self {
+        Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good }
     }
 
     /// What has come already, else what comes when the connection is driven on.
@@ -30,20 +32,30 @@ impl UpstreamBody {
             return Poll::Ready(frame);
         }
         if let Some(lease) = &mut self.lease {
-            lease.connection().drive(context);
+            lease.connected().connection.drive(context);
         }
         Pin::new(&mut self.body).poll_frame(nobody)
     }
 
+    /// An answer that breaks off is its endpoint's failure.
+    fn fail(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.endpoint().failed();
+        }
+    }
+
     fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
-            give_back(lease, &self.upload);
+            give_back(lease, &self.upload, self.good);
         }
     }
 }
 
-/// The next request does not wait for the rest of an upload that was answered early.
-pub(super) fn give_back(lease: Lease, upload: &Upload) {
+/// The answer is whole. The next request does not wait for the rest of an upload that was answered early.
+pub(super) fn give_back(lease: Lease, upload: &Upload, good: bool) {
+    if good {
+        lease.endpoint().succeeded();
+    }
     if upload.is_over() {
         lease.give_back();
     }
@@ -57,14 +69,14 @@ impl HttpBody for UpstreamBody {
         let this = &mut *self;
         let Poll::Ready(frame) = this.poll_body(context) else {
             ready!(this.stall.poll_waiting(context));
-            this.lease = None;
+            this.fail();
             return Poll::Ready(Some(Err(Error::new(Kind::ConnectionReadTimeout, "the answer's body stalled"))));
         };
         this.stall.progress();
         match &frame {
             Some(Ok(_)) if !this.body.is_end_stream() => {}
             Some(Ok(_)) | None => this.give_back(),
-            Some(Err(_)) => this.lease = None,
+            Some(Err(_)) => this.fail(),
         }
         Poll::Ready(frame)
     }

@@ -26,6 +26,11 @@ impl Destination {
         Self { host: host.to_owned(), port, fixed, known: Mutex::default() }
     }
 
+    /// As they were written.
+    pub(super) fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
     /// As a `host` field has it.
     #[must_use]
     pub fn authority(&self) -> String {

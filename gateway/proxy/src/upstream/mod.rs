@@ -1,46 +1,101 @@
 //! A named service: its endpoints, their pooled connections, its bounds.
 
+mod admission;
 mod balance;
+mod budget;
 mod connect;
 mod connection;
+mod endpoint;
+mod endpoints;
+mod health;
+pub(crate) mod key;
+mod moment;
 mod pool;
 mod socket;
+mod speed;
 
+pub use admission::{Admission, Refused};
 pub use connect::Destination;
 pub use connection::{Answer, Answered, Connection};
-pub use pool::Lease;
+pub use endpoint::{Endpoint, EndpointStatus, Lease};
+pub use pool::Connected;
 
-use balance::RoundRobin;
+use arc_swap::ArcSwap;
+use budget::Budget;
+use endpoints::{Choice, Endpoints, Member};
+use gateway_config::Balance;
+use gateway_core::breaker::{Breaker, Terms};
 use gateway_core::clock::now;
 use gateway_core::{Error, Kind};
 use pool::Pool;
+use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 
-/// A service. Kept over a reload that does not change it, with its connections.
+/// A service. Kept over a reload that does not change it.
 pub struct Upstream {
     settings: gateway_config::Upstream,
-    pools: Vec<Arc<Pool>>,
-    balance: RoundRobin,
-    connections: Arc<Semaphore>,
-    pending: AtomicUsize,
+    endpoints: ArcSwap<Endpoints>,
+    admission: Admission,
+    /// Those that are sent once more.
+    retries: Admission,
+    budget: Budget,
+    breaker: Option<Breaker>,
+    /// Tries so far, of all requests.
+    tries: AtomicU64,
+    retried: AtomicU64,
+    started: AtomicBool,
+}
+
+/// What is known of a service, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UpstreamStatus {
+    /// In the order of priority.
+    pub endpoints: Vec<EndpointStatus>,
+    /// Requests sent, those sent once more included.
+    pub tries: u64,
+    /// Requests sent once more.
+    pub retries: u64,
+    /// Nothing or only a little is asked of it for a while: most of it failed.
+    pub breaker_open: bool,
 }
 
 impl Upstream {
-    /// A service as it was configured; connects on first use.
+    /// A service as it was configured; connects on first use. Endpoints that `previous` had as well keep their connections, load
+    /// and health.
     #[must_use]
-    pub fn new(settings: gateway_config::Upstream) -> Self {
-        let pool = |endpoint: &gateway_config::Endpoint| {
-            Arc::new(Pool::new(Destination::new(&endpoint.host, endpoint.port), &settings.timeouts, &settings.limits))
-        };
+    pub fn new(settings: gateway_config::Upstream, previous: Option<&Self>) -> Self {
+        let limits = &settings.limits;
+        let breaker = settings.breaker.as_ref().map(|breaker| {
+            Breaker::new(Terms {
+                window: breaker.window,
+                percent: breaker.failures,
+                calls: breaker.requests.into(),
+                rest: breaker.open,
+                probes: breaker.probes,
+            })
+        });
+        let endpoints = endpoints(&settings, previous);
         Self {
-            pools: settings.endpoints.iter().map(pool).collect(),
-            balance: RoundRobin::default(),
-            connections: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
-            pending: AtomicUsize::new(0),
+            endpoints: ArcSwap::new(endpoints),
+            // One connection carries one request.
+            admission: Admission::new(limits.connections.min(limits.requests), limits.pending),
+            retries: Admission::new(limits.retries, limits.pending),
+            budget: Budget::default(),
+            breaker,
+            tries: AtomicU64::new(0),
+            retried: AtomicU64::new(0),
+            started: AtomicBool::new(false),
             settings,
+        }
+    }
+
+    /// Begins to ask its endpoints how they are. It ends when nobody has the service any more.
+    pub fn start(self: &Arc<Self>) {
+        if !self.started.swap(true, Ordering::Relaxed) {
+            health::watch(self);
         }
     }
 
@@ -50,66 +105,128 @@ impl Upstream {
         &self.settings
     }
 
-    /// A connection to the next endpoint, an idle one where there is one.
-    ///
-    /// # Errors
-    /// The upstream is full, or the endpoint takes no connection in time.
-    pub async fn lease(&self, deadline: Instant) -> Result<Lease, Error> {
-        let permit = self.admit(deadline).await?;
-        let pool = self.balance.next(&self.pools).ok_or_else(|| {
-            Error::new(Kind::DestinationUnavailable, format!("upstream `{}` has no endpoint", self.settings.name))
-        })?;
-        pool.lease(permit, deadline).await
+    /// What the same client is known by, where that decides who answers it.
+    #[must_use]
+    pub fn key_by(&self) -> Option<&gateway_config::KeyBy> {
+        match &self.settings.balance {
+            Balance::Hash(by) => Some(by),
+            _ => None,
+        }
     }
 
-    /// Another connection to the same endpoint, never an idle one: for a request whose idle connection was found closed
-    /// before anything was sent.
+    /// The endpoint that a request goes to, and the permit for it.
     ///
     /// # Errors
-    /// As [`Self::lease`].
-    pub async fn fresh(&self, lease: Lease, deadline: Instant) -> Result<Lease, Error> {
-        lease.renew(deadline).await
+    /// The service is full, or nothing is asked of it for a while.
+    pub async fn admit(
+        &self,
+        key: Option<u64>,
+        tried: &[Arc<Endpoint>],
+        deadline: Instant,
+    ) -> Result<(Arc<Endpoint>, OwnedSemaphorePermit), Error> {
+        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(now)) {
+            let detail =
+                format!("upstream `{}` failed too often lately and is not asked for a while", self.settings.name);
+            return Err(Error::new(Kind::DestinationUnavailable, detail));
+        }
+        let permit = self.admission.enter(deadline).await.map_err(|refused| self.full(refused))?;
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        // Whoever is known by a key stays with its endpoint, new or not.
+        let slow_start = if key.is_some() { Duration::ZERO } else { self.settings.slow_start };
+        let choice = Choice { balance: &self.settings.balance, slow_start, key, tried };
+        let endpoint = self.endpoints.load().choose(&choice).cloned().ok_or_else(|| {
+            Error::new(Kind::DestinationUnavailable, format!("upstream `{}` has no endpoint", self.settings.name))
+        })?;
+        Ok((endpoint, permit))
+    }
+
+    /// A permit to send a request once more, held until that was answered. None where too much is sent so already.
+    pub async fn admit_retry(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+        if !self.budget.take(self.tries.load(Ordering::Relaxed), now()) {
+            return None;
+        }
+        let permit = self.retries.enter(deadline.min(now() + PATIENCE)).await.ok()?;
+        self.retried.fetch_add(1, Ordering::Relaxed);
+        Some(permit)
+    }
+
+    /// An endpoint has begun to answer as it should. That it did so to the end is told to itself.
+    pub fn answered(&self, endpoint: &Arc<Endpoint>, asked: Instant) {
+        if self.settings.balance == Balance::PeakEwma {
+            let now = now();
+            endpoint.speed.note(now.saturating_duration_since(asked), now);
+        }
+        if let Some(breaker) = &self.breaker {
+            breaker.succeeded();
+        }
+    }
+
+    /// An endpoint failed a request, by its own fault.
+    pub fn failed(&self, endpoint: &Arc<Endpoint>) {
+        endpoint.failed();
+        if self.settings.balance == Balance::PeakEwma {
+            // As slow as can be: who fails fast must not draw everybody.
+            endpoint.speed.note(self.settings.timeouts.first_byte, now());
+        }
+        if let Some(breaker) = &self.breaker
+            && breaker.failed(self.tries.load(Ordering::Relaxed), now())
+        {
+            tracing::warn!(upstream = %self.settings.name, "fails too often and is not asked for a while");
+        }
     }
 
     /// Throws away connections that nobody used for long. Called from outside the request path.
     pub fn sweep(&self) {
         let now = now();
-        for pool in &self.pools {
-            pool.sweep(now);
+        self.endpoints.load().all().for_each(|endpoint| endpoint.pool().sweep(now));
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn status(&self) -> UpstreamStatus {
+        UpstreamStatus {
+            endpoints: self.endpoints.load().all().map(|endpoint| endpoint.status()).collect(),
+            tries: self.tries.load(Ordering::Relaxed),
+            retries: self.retried.load(Ordering::Relaxed),
+            breaker_open: self.breaker.as_ref().is_some_and(Breaker::is_tripped),
         }
     }
 
     /// At most `limits.connections` requests are under way and `limits.pending` wait; the next one is refused at once.
-    async fn admit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
-        if let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let full = |detail: &str| {
-            Error::new(Kind::ConnectionLimitReached, format!("upstream `{}` {detail}", self.settings.name))
+    fn full(&self, refused: Refused) -> Error {
+        let detail = match refused {
+            Refused::Full => "is full",
+            Refused::Late => "had no free connection in time",
         };
-        let waiting = Waiting::enter(&self.pending, self.settings.limits.pending).ok_or_else(|| full("is full"))?;
-        let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.connections).acquire_owned()).await;
-        drop(waiting);
-        match permit {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(full("had no free connection in time")),
+        Error::new(Kind::ConnectionLimitReached, format!("upstream `{}` {detail}", self.settings.name))
+    }
+}
+
+/// How long a request waits until others that are sent once more are done.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn endpoints(settings: &gateway_config::Upstream, previous: Option<&Upstream>) -> Arc<Endpoints> {
+    // A connection is made by these: another bound makes another endpoint.
+    let alike = previous.filter(|previous| {
+        let (old, new) = (&previous.settings, &settings);
+        old.timeouts == new.timeouts
+            && (old.limits.header, old.limits.headers) == (new.limits.header, new.limits.headers)
+    });
+    let known = alike.map(|previous| previous.endpoints.load_full());
+    let member = |written: &gateway_config::Endpoint| {
+        let destination = Destination::new(&written.host, written.port);
+        let kept = known.as_ref().and_then(|known| {
+            known.all().find(|endpoint| endpoint.pool().destination().host_and_port() == destination.host_and_port())
+        });
+        let endpoint = match kept {
+            Some(kept) => Arc::clone(kept),
+            None => Arc::new(Endpoint::new(Pool::new(destination, &settings.timeouts, &settings.limits))),
+        };
+        if settings.health.is_none() {
+            endpoint.unchecked();
         }
-    }
-}
-
-/// One place in the queue, given back when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(count);
-        (before < limit).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+        Member { endpoint, weight: written.weight, priority: written.priority }
+    };
+    let members = settings.endpoints.iter().map(member).collect();
+    Endpoints::new(Arc::clone(&settings.name), members, settings.outliers.clone())
 }

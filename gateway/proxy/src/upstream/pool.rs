@@ -13,10 +13,8 @@ use gateway_core::clock::now;
 use http::HeaderValue;
 use hyper::client::conn::http1::Builder;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
-use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) struct Pool {
     destination: Destination,
@@ -34,14 +32,14 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection for one request.
-pub struct Lease {
-    connection: Box<Connection>,
+/// A connection that somebody uses.
+pub struct Connected {
+    /// To send with, and to drive while the answer's body is read.
+    pub connection: Box<Connection>,
     /// For the waits of whatever request has the connection.
-    alarm: Alarm,
-    pool: Arc<Pool>,
-    permit: OwnedSemaphorePermit,
-    reused: bool,
+    pub alarm: Alarm,
+    /// Whether it had been idle, and so may turn out to be closed.
+    pub reused: bool,
 }
 
 impl Pool {
@@ -58,31 +56,37 @@ impl Pool {
         }
     }
 
-    pub(super) async fn lease(
-        self: &Arc<Self>,
-        permit: OwnedSemaphorePermit,
-        deadline: Instant,
-    ) -> Result<Lease, Error> {
-        match self.idle() {
-            Some((connection, alarm)) => Ok(Lease { connection, alarm, pool: Arc::clone(self), permit, reused: true }),
-            None => self.connect(permit, deadline).await,
-        }
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
     }
 
-    async fn connect(self: &Arc<Self>, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Lease, Error> {
+    pub(super) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// A new one.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Error> {
         // On the heap: most requests have a connection already, and would carry the room for this around.
         let connection = Box::pin(self.destination.connect(&self.builder, deadline.min(now() + self.connect))).await?;
-        Ok(Lease { connection, alarm: Alarm::default(), pool: Arc::clone(self), permit, reused: false })
+        Ok(Connected { connection, alarm: Alarm::default(), reused: false })
     }
 
     /// One of this thread's that its upstream has not closed.
-    fn idle(&self) -> Option<(Box<Connection>, Alarm)> {
+    pub(super) fn idle(&self) -> Option<Connected> {
         let shelf = self.shelves.get()?;
         loop {
             let Idle { mut connection, alarm, .. } = shelf.lock().pop()?;
             if connection.is_ready() {
-                return Some((connection, alarm));
+                return Some(Connected { connection, alarm, reused: true });
             }
+        }
+    }
+
+    /// Another request may use it.
+    pub(super) fn put(&self, connected: Connected) {
+        let Connected { mut connection, alarm, .. } = connected;
+        if connection.seems_ready() || connection.is_ready() {
+            self.shelves.get_or_default().lock().push(Idle { connection, alarm, since: now() });
         }
     }
 
@@ -95,44 +99,6 @@ impl Pool {
             // Sockets are closed after the lock, which a request may want meanwhile.
             let over: Vec<_> = shelf.lock().extract_if(.., is_over).collect();
             drop(over);
-        }
-    }
-}
-
-impl Lease {
-    /// To drive while the answer's body is read.
-    pub fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
-    }
-
-    /// The connection to send with, and the alarm for what is waited for meanwhile.
-    pub fn parts(&mut self) -> (&mut Connection, &mut Alarm) {
-        (&mut self.connection, &mut self.alarm)
-    }
-
-    /// Whether it had been idle, and so may turn out to be closed.
-    #[must_use]
-    pub fn is_reused(&self) -> bool {
-        self.reused
-    }
-
-    /// The endpoint as a `host` field has it.
-    #[must_use]
-    pub fn authority(&self) -> &HeaderValue {
-        &self.pool.authority
-    }
-
-    /// A new connection in place of this one.
-    pub(super) async fn renew(self, deadline: Instant) -> Result<Self, Error> {
-        let Self { pool, permit, .. } = self;
-        pool.connect(permit, deadline).await
-    }
-
-    /// The request was sent and the answer read to its end: another request may use the connection.
-    pub fn give_back(mut self) {
-        if self.connection.seems_ready() || self.connection.is_ready() {
-            let idle = Idle { connection: self.connection, alarm: self.alarm, since: now() };
-            self.pool.shelves.get_or_default().lock().push(idle);
         }
     }
 }

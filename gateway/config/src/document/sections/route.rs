@@ -1,6 +1,8 @@
 //! `[[route]]`.
 
 use super::ChainEntry;
+use super::retry::Retry;
+use super::upstream::KeyBy;
 use crate::document::decode::{Decode, Decoder, Named, Node, NonEmpty, Spanned};
 use crate::document::definition::{Shape, Text};
 use crate::document::section::section;
@@ -28,6 +30,10 @@ section! {
         "chain" => chain: Vec<ChainEntry>, empty;
         /// The service that answers.
         "upstream" => upstream: Spanned<Name>, optional;
+        /// Several services that share the requests, each with its weight: `{ orders = 95, orders-next = 5 }`.
+        "split" => split: Named<Name, Count<0, 1000>>, empty;
+        /// What a client is known by that shall stay with its part of a split; each request is drawn anew when not written.
+        "split-by" => split_by: KeyBy, optional;
         /// The plugin that answers.
         "answer" => answer: ChainEntry, optional;
         /// Where the client is sent.
@@ -39,16 +45,20 @@ section! {
         /// Which `Host` the upstream sees: `"endpoint"` (its own, which holds when not written), `"preserve"` (the
         /// client's), or a name.
         "host-header" => host_header: HostHeader, optional;
+        /// When a request is sent once more.
+        "retry" => retry: Retry, empty;
         /// For the whole request.
         "deadline" => deadline: Time, default(Time::seconds(60));
         /// What is accepted in requests that is refused otherwise.
         "allow" => allow: Vec<Leniency>, empty;
         /// How much a client may send.
         "limits" => limits: RouteLimits, empty;
-        rule ExactlyOne ["upstream", "answer", "redirect", "respond"];
+        rule ExactlyOne ["upstream", "split", "answer", "redirect", "respond"];
         rule AtMostOne ["listener", "listeners"];
-        rule Needs ["rewrite", "upstream"];
-        rule Needs ["host-header", "upstream"];
+        rule Needs ["split-by", "split"];
+        rule Needs ["rewrite", "upstream", "split"];
+        rule Needs ["host-header", "upstream", "split"];
+        rule Needs ["retry", "upstream", "split"];
     }
 }
 
@@ -192,9 +202,14 @@ choice!(Leniency {
 });
 
 section! {
-    /// How much a client may send.
+    /// How much a client may send, and all of them may ask at once.
     RouteLimits {
         /// A request's body; as for the listener when not written.
         "body" => body: Size<0>, optional;
+        /// Requests under way at once; unbounded when not written.
+        "requests" => requests: Count, optional;
+        /// Requests that wait until they may go on; the next one gets 503.
+        "pending" => pending: Count<0>, default(Count::new(0));
+        rule Needs ["pending", "requests"];
     }
 }

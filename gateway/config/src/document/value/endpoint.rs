@@ -36,7 +36,7 @@ impl Scalar for EndpointUrl {
         if let Some(fault) = host_fault(host) {
             return Err(fault);
         }
-        Ok(Self(Endpoint { host: bare.to_ascii_lowercase(), port: port.unwrap_or(80) }))
+        Ok(Self(Endpoint { host: bare.to_ascii_lowercase(), port: port.unwrap_or(80), weight: 1, priority: 0 }))
     }
 }
 
@@ -73,7 +73,7 @@ impl Scalar for HttpGrant {
         if !text.contains("://") {
             return Name::parse(text).map(Self::Upstream);
         }
-        let EndpointUrl(Endpoint { host, port }) = EndpointUrl::parse(text)?;
+        let EndpointUrl(Endpoint { host, port, .. }) = EndpointUrl::parse(text)?;
         match host.contains(':') {
             true => Ok(Self::Origin(format!("http://[{host}]:{port}"))),
             false => Ok(Self::Origin(format!("http://{host}:{port}"))),

@@ -12,6 +12,9 @@ mod method;
 mod name;
 mod network;
 mod path;
+mod percent;
+mod status;
+mod target;
 mod template;
 
 pub(crate) use address::{AdminAddress, ListenAddress};
@@ -26,6 +29,9 @@ pub(crate) use method::MethodName;
 pub(crate) use name::{Name, PlainText, RelativeFile, Sha256};
 pub(crate) use network::NetworkText;
 pub(crate) use path::{ExactPath, PlainPath, PrefixPath};
+pub(crate) use percent::Percent;
+pub(crate) use status::Statuses;
+pub(crate) use target::Target;
 pub(crate) use template::{LocationTemplate, PathTemplate};
 
 #[cfg(test)]

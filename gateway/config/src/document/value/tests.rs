@@ -45,8 +45,9 @@ fn hosts_are_lower_case() {
 #[test]
 fn endpoints_have_a_port() {
     let endpoint = |text| EndpointUrl::parse(text).unwrap().0;
-    assert_eq!(endpoint("http://a.example"), Endpoint { host: "a.example".to_owned(), port: 80 });
-    assert_eq!(endpoint("http://[::1]:9000"), Endpoint { host: "::1".to_owned(), port: 9000 });
+    let plain = |host: &str, port| Endpoint { host: host.to_owned(), port, weight: 1, priority: 0 };
+    assert_eq!(endpoint("http://a.example"), plain("a.example", 80));
+    assert_eq!(endpoint("http://[::1]:9000"), plain("::1", 9000));
     assert_eq!(
         HttpGrant::parse("http://[::1]").unwrap(),
         HttpGrant::Origin("http://[::1]:80".to_owned()),

@@ -1,27 +1,30 @@
-//! A plugin that keeps failing is not called for a while: its failures cost instances, and soon everybody's time.
+//! What keeps failing is not called for a while: its failures cost time and room, and soon everybody's.
 //!
-//! A call that goes well touches nothing here but one load: the number of calls is read from the statistics when one
+//! A call that goes well touches nothing here but one load: the number of calls is asked of whoever counts them when one
 //! fails.
 
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Failures are counted over this time from the first of them.
-const WINDOW: Duration = Duration::from_secs(10);
+/// When a breaker opens, and closes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Failures are counted over this time from the first of them.
+    pub window: Duration,
+    /// It opens at this share of failures, in per cent,
+    pub percent: u8,
+    /// of at least so many calls.
+    pub calls: u64,
+    /// How long nothing is called.
+    pub rest: Duration,
+    /// Then so many calls must go well.
+    pub probes: u32,
+}
 
-/// It opens when half of at least so many calls failed.
-const CALLS: u64 = 20;
-
-/// How long nothing is called.
-const REST: Duration = Duration::from_secs(5);
-
-/// Then so many calls must go well.
-const PROBES: u32 = 3;
-
-/// The breaker of one plugin with one configuration.
-#[derive(Default)]
-pub(crate) struct Breaker {
+/// The breaker of one thing that is called.
+pub struct Breaker {
+    terms: Terms,
     /// Whether calls must ask at all.
     tripped: AtomicBool,
     state: Mutex<State>,
@@ -41,8 +44,15 @@ enum State {
 }
 
 impl Breaker {
+    /// A closed one.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
+        Self { terms, tripped: AtomicBool::new(false), state: Mutex::default() }
+    }
+
     /// Whether a call may be made. `now` is asked for only while it is tripped.
-    pub(crate) fn admits(&self, now: impl FnOnce() -> Instant) -> bool {
+    #[must_use]
+    pub fn admits(&self, now: impl FnOnce() -> Instant) -> bool {
         if !self.tripped.load(Ordering::Relaxed) {
             return true;
         }
@@ -51,41 +61,43 @@ impl Breaker {
         match &mut *state {
             State::Closed | State::Failing { .. } => true,
             State::Open { until } | State::Probing { until, .. } if now >= *until => {
-                *state = State::Probing { begun: 1, good: 0, until: now + REST };
+                *state = State::Probing { begun: 1, good: 0, until: now + self.terms.rest };
                 true
             }
             State::Open { .. } => false,
             State::Probing { begun, .. } => {
                 *begun += 1;
-                *begun <= PROBES
+                *begun <= self.terms.probes
             }
         }
     }
 
     /// A call went well.
-    pub(crate) fn succeeded(&self) {
+    pub fn succeeded(&self) {
         if !self.tripped.load(Ordering::Relaxed) {
             return;
         }
         let mut state = self.state.lock();
         if let State::Probing { good, .. } = &mut *state {
             *good += 1;
-            if *good >= PROBES {
+            if *good >= self.terms.probes {
                 *state = State::Closed;
                 self.tripped.store(false, Ordering::Relaxed);
             }
         }
     }
 
-    /// A call failed; `calls` have been made since the plugin was loaded, this one included. Whether it opened by this.
-    pub(crate) fn failed(&self, calls: u64, now: Instant) -> bool {
+    /// A call failed; `calls` have been made in all, this one included. Whether it opened by this.
+    pub fn failed(&self, calls: u64, now: Instant) -> bool {
         let mut state = self.state.lock();
         match &mut *state {
             State::Open { .. } => return false,
-            State::Failing { since, calls_before, failed } if now.saturating_duration_since(*since) < WINDOW => {
+            State::Failing { since, calls_before, failed }
+                if now.saturating_duration_since(*since) < self.terms.window =>
+            {
                 *failed += 1;
                 let calls = calls.saturating_sub(*calls_before);
-                if calls < CALLS || *failed * 2 < calls {
+                if calls < self.terms.calls || *failed * 100 < calls * u64::from(self.terms.percent) {
                     return false;
                 }
             }
@@ -95,13 +107,14 @@ impl Breaker {
             }
             State::Probing { .. } => {}
         }
-        *state = State::Open { until: now + REST };
+        *state = State::Open { until: now + self.terms.rest };
         self.tripped.store(true, Ordering::Relaxed);
         true
     }
 
     /// Whether calls are refused or only probed at present.
-    pub(crate) fn is_tripped(&self) -> bool {
+    #[must_use]
+    pub fn is_tripped(&self) -> bool {
         self.tripped.load(Ordering::Relaxed)
     }
 }
@@ -109,10 +122,14 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_core::clock;
+    use crate::clock;
+
+    const WINDOW: Duration = Duration::from_secs(10);
+    const REST: Duration = Duration::from_secs(5);
+    const TERMS: Terms = Terms { window: WINDOW, percent: 50, calls: 20, rest: REST, probes: 3 };
 
     fn opened(now: Instant) -> Breaker {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(TERMS);
         let opened = (1..=20).map(|calls| breaker.failed(calls, now)).filter(|opened| *opened).count();
         assert_eq!(opened, 1);
         breaker
@@ -121,7 +138,7 @@ mod tests {
     #[test]
     fn half_of_twenty_calls_within_the_window_open_it() {
         let now = clock::now();
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(TERMS);
         for calls in (2..60).step_by(3) {
             assert!(!breaker.failed(calls, now), "a third fails");
         }

@@ -1,0 +1,191 @@
+//! One try to have an endpoint answer a request.
+
+use super::response;
+use super::spare::Spare;
+use super::{HostField, Upload};
+use crate::upstream::{Endpoint, Lease, Upstream};
+use gateway_config::{Retry as Policy, Statuses};
+use gateway_core::clock::now;
+use gateway_core::{Body, Error, Kind, Origin, Retry};
+use http::{Request, Response};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+/// What a try is made with.
+pub(super) struct Attempt<'a> {
+    pub(super) upstream: &'a Upstream,
+    pub(super) host: &'a HostField,
+    pub(super) upload: &'a Upload,
+    pub(super) policy: &'a Policy,
+    /// What the client is known by to the upstream's balance.
+    pub(super) key: Option<u64>,
+    /// When the head of the answer must be there.
+    pub(super) deadline: Instant,
+}
+
+/// A try that is no good.
+pub(super) struct Failed {
+    /// What there is to answer all the same: an answer with a status that the policy does not take, or why there is none.
+    pub(super) answer: Result<Response<Body>, Error>,
+    /// The request, where it may be sent once more.
+    pub(super) again: Option<Request<Body>>,
+    /// Who failed; none where nobody was asked.
+    pub(super) endpoint: Option<Arc<Endpoint>>,
+}
+
+impl Failed {
+    fn of(error: Error, again: Option<Request<Body>>, endpoint: Option<Arc<Endpoint>>) -> Box<Self> {
+        Box::new(Self { answer: Err(error), again, endpoint })
+    }
+}
+
+/// Why there is no answer.
+enum Silence {
+    /// hyper's error, with the request where none of it was sent.
+    Failed(hyper::Error, Option<Request<Body>>),
+    Overdue,
+}
+
+impl Attempt<'_> {
+    /// Sends the request and waits for the head of the answer.
+    ///
+    /// A pooled connection may turn out to be closed. Then a new one to the same endpoint takes its place: if nothing was sent, or
+    /// if nothing of an answer came and the request may be sent twice. That says nothing about the endpoint.
+    pub(super) async fn run(
+        &self,
+        request: Request<Body>,
+        tried: &[Arc<Endpoint>],
+        is_last: bool,
+    ) -> Result<Response<Body>, Box<Failed>> {
+        let admitted = self.upstream.admit(self.key, tried, self.deadline).await;
+        let (endpoint, permit) = admitted.map_err(|error| Failed::of(error, None, None))?;
+        let mut request = request;
+        let mut lease = match endpoint.lease(permit, self.deadline).await {
+            Ok(lease) => lease,
+            Err(error) => {
+                self.upstream.failed(&endpoint);
+                return Err(Failed::of(error, self.policy.connect.then_some(request), Some(endpoint)));
+            }
+        };
+        // Nothing of a body is kept, so a request with one is sent again only where nothing of it was sent.
+        let is_repeatable = request.method().is_idempotent() && http_body::Body::is_end_stream(request.body());
+        let may_repeat = is_repeatable && !is_last && repeats(self.policy);
+        loop {
+            let field = match self.host {
+                HostField::Endpoint => lease.authority().clone(),
+                HostField::Given(value) => value.clone(),
+            };
+            request.headers_mut().insert(http::header::HOST, field);
+            let reused = lease.connected().reused;
+            let spare = (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request));
+            let asked = now();
+            let silence = match self.answer(&mut lease, request).await {
+                Ok(response) => return self.judge(response, lease, asked, spare.filter(|_| may_repeat)),
+                Err(silence) => silence,
+            };
+            let (error, unsent, covered) = match silence {
+                Silence::Overdue => {
+                    let detail = format!("upstream `{}` sent no answer in time", self.upstream.settings().name);
+                    (Error::new(Kind::HttpResponseTimeout, detail), None, self.policy.timeout)
+                }
+                Silence::Failed(cause, unsent) => (response::fault(cause, self.upload), unsent, self.policy.reset),
+            };
+            let was_unsent = unsent.is_some();
+            let again = match (unsent, spare) {
+                (Some(unsent), _) => Some(unsent),
+                (None, Some(spare)) => spare.request().ok(),
+                (None, None) => None,
+            };
+            if reused && error.retryable() == Retry::IfReused {
+                let Some(again) = again else { return Err(self.fail(error, None, &endpoint)) };
+                request = again;
+                lease = match lease.renew(self.deadline).await {
+                    Ok(lease) => lease,
+                    Err(error) => return Err(self.fail(error, self.policy.connect.then_some(request), &endpoint)),
+                };
+                continue;
+            }
+            let covered = if was_unsent { self.policy.connect } else { covered && may_repeat };
+            return Err(self.fail(error, again.filter(|_| covered), &endpoint));
+        }
+    }
+
+    async fn answer(
+        &self,
+        lease: &mut Lease,
+        request: Request<Body>,
+    ) -> Result<Response<hyper::body::Incoming>, Silence> {
+        let connected = lease.connected();
+        let mut answer = connected.connection.begin(request);
+        let (connection, alarm) = (&mut connected.connection, &mut connected.alarm);
+        let first_byte = self.upstream.settings().timeouts.first_byte;
+        let first_byte = self.policy.per_try.map_or(first_byte, |limit| limit.min(first_byte));
+        let mut overdue = pin!(self.upload.answer_overdue(alarm, first_byte, self.deadline));
+        let answered = poll_fn(|context| match connection.poll_answer(&mut answer, context) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => overdue.as_mut().poll(context).map(|()| None),
+        });
+        match answered.await {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut failure)) => {
+                let unsent = failure.take_message();
+                Err(Silence::Failed(failure.into_error(), unsent))
+            }
+            None => Err(Silence::Overdue),
+        }
+    }
+
+    /// The head is there: what it says of its endpoint, and whether the policy takes it.
+    fn judge(
+        &self,
+        response: Response<hyper::body::Incoming>,
+        lease: Lease,
+        asked: Instant,
+        spare: Option<Spare>,
+    ) -> Result<Response<Body>, Box<Failed>> {
+        let endpoint = Arc::clone(lease.endpoint());
+        let settings = self.upstream.settings();
+        let is_failure = Statuses::any(&settings.outliers.statuses, response.status().as_u16());
+        let response = match response::incoming(response, lease, self.upload, settings.timeouts.body, !is_failure) {
+            Ok(response) => response,
+            Err(error) => {
+                let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok());
+                return Err(self.fail(error, again, &endpoint));
+            }
+        };
+        match is_failure {
+            true => self.upstream.failed(&endpoint),
+            false => self.upstream.answered(&endpoint, asked),
+        }
+        match spare {
+            Some(spare) if refuses(self.policy, &response) => {
+                let again = spare.request().ok();
+                Err(Box::new(Failed { answer: Ok(response), again, endpoint: Some(endpoint) }))
+            }
+            _ => Ok(response),
+        }
+    }
+
+    /// What goes into the books is the endpoint's own fault only.
+    fn fail(&self, error: Error, again: Option<Request<Body>>, endpoint: &Arc<Endpoint>) -> Box<Failed> {
+        if error.origin() == Origin::Upstream {
+            self.upstream.failed(endpoint);
+        }
+        let again = again.filter(|_| error.origin() == Origin::Upstream);
+        Failed::of(error, again, Some(Arc::clone(endpoint)))
+    }
+}
+
+/// Whether a request that was sent may be sent once more for anything.
+fn repeats(policy: &Policy) -> bool {
+    policy.reset || policy.timeout || !policy.statuses.is_empty() || !policy.grpc.is_empty()
+}
+
+fn refuses(policy: &Policy, response: &Response<Body>) -> bool {
+    let grpc_status = || response.headers().get("grpc-status")?.to_str().ok()?.parse::<u16>().ok();
+    Statuses::any(&policy.statuses, response.status().as_u16())
+        || (!policy.grpc.is_empty() && grpc_status().is_some_and(|status| policy.grpc.contains(&status)))
+}

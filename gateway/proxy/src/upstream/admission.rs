@@ -1,0 +1,62 @@
+//! So many at once, and so many that wait; the next one is refused at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A bound on what is under way at once.
+pub struct Admission {
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    pending: usize,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// As many as may wait do.
+    Full,
+    /// None came free in time.
+    Late,
+}
+
+impl Admission {
+    /// At most `limit` under way and `pending` waiting.
+    #[must_use]
+    pub fn new(limit: usize, pending: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+        Self { permits, waiting: AtomicUsize::new(0), pending }
+    }
+
+    /// A permit, held for as long as it is under way.
+    ///
+    /// # Errors
+    /// As many wait as may, or it waited until the deadline.
+    pub async fn enter(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let waiting = Waiting::enter(&self.waiting, self.pending).ok_or(Refused::Full)?;
+        let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.permits).acquire_owned()).await;
+        drop(waiting);
+        permit.ok().and_then(Result::ok).ok_or(Refused::Late)
+    }
+}
+
+/// One place in the queue, given back when dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        let waiting = Self(count);
+        (before < limit).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,272 @@
+//! One address of a service: its connections, what is under way, and how well it is.
+
+use super::connect::Destination;
+use super::endpoints::Endpoints;
+use super::moment::Moment;
+use super::pool::{Connected, Pool};
+use super::speed::Speed;
+use gateway_core::Error;
+use gateway_core::clock::now;
+use http::HeaderValue;
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// An endpoint. It outlives the set that it stands in: who stays over a change keeps connections, load and health.
+pub struct Endpoint {
+    /// As in `host:port`; tells it from the others.
+    name: String,
+    /// Of the name.
+    hash: u64,
+    pool: Pool,
+    /// Requests that have a connection.
+    active: AtomicUsize,
+    /// Failures in a row.
+    failures: AtomicU32,
+    /// How often it was ejected, the last times without much between them.
+    ejections: AtomicU32,
+    ejected_until: Moment,
+    /// What was asked of it from time to time says that it is down.
+    is_down: AtomicBool,
+    /// Good or bad answers in a row to what was asked from time to time.
+    streak: AtomicU32,
+    /// When it came, or was well again.
+    well_since: Moment,
+    pub(super) speed: Speed,
+    /// The set that it stands in.
+    siblings: Mutex<Weak<Endpoints>>,
+}
+
+/// What is known of an endpoint, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndpointStatus {
+    /// `host:port`.
+    pub endpoint: String,
+    /// `up`, `ejected` for its failures, or `down` by its answers to health checks.
+    pub state: &'static str,
+    /// Requests under way.
+    pub active: usize,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// A connection for one request.
+pub struct Lease {
+    connected: Connected,
+    active: Active,
+    permit: OwnedSemaphorePermit,
+}
+
+/// A request counted with its endpoint; not any more when dropped.
+struct Active(Arc<Endpoint>);
+
+impl Endpoint {
+    pub(super) fn new(pool: Pool) -> Self {
+        let name = pool.destination().name();
+        let endpoint = Self {
+            hash: super::key::hash(name.as_bytes()),
+            name,
+            pool,
+            active: AtomicUsize::new(0),
+            failures: AtomicU32::new(0),
+            ejections: AtomicU32::new(0),
+            ejected_until: Moment::default(),
+            is_down: AtomicBool::new(false),
+            streak: AtomicU32::new(0),
+            well_since: Moment::default(),
+            speed: Speed::default(),
+            siblings: Mutex::default(),
+        };
+        endpoint.well_since.set(now());
+        endpoint
+    }
+
+    /// A connection, an idle one where there is one.
+    ///
+    /// # Errors
+    /// The endpoint takes none in time.
+    pub async fn lease(self: &Arc<Self>, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Lease, Error> {
+        let active = Active::of(self);
+        let connected = match self.pool.idle() {
+            Some(connected) => connected,
+            None => self.pool.connect(deadline).await?,
+        };
+        Ok(Lease { connected, active, permit })
+    }
+
+    /// A new connection that nobody else gets.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Error> {
+        self.pool.connect(deadline).await
+    }
+
+    /// Told of what the endpoint made of a request: that it did what it should.
+    pub fn succeeded(&self) {
+        // Mostly there is nothing to forget, and the line stays in every core's cache.
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// That it did not.
+    pub fn failed(self: &Arc<Self>) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let siblings = self.siblings.lock().upgrade();
+        if let Some(siblings) = siblings {
+            siblings.judge(self, failures);
+        }
+    }
+
+    pub(super) fn eject(&self, base: Duration, now: Instant) -> Duration {
+        // Who was well for long after the last time begins anew.
+        let calm = self.ejected_until.age(now).is_none_or(|age| age > base * LONGEST);
+        let times = if calm { 1 } else { self.ejections.load(Ordering::Relaxed) + 1 };
+        self.ejections.store(times, Ordering::Relaxed);
+        let rest = base * (1_u32 << (times - 1).min(4)).min(LONGEST);
+        self.ejected_until.set(now + rest);
+        self.well_since.set(now + rest);
+        self.failures.store(0, Ordering::Relaxed);
+        rest
+    }
+
+    pub(super) fn is_ejected(&self) -> bool {
+        self.ejected_until.is_ahead(now)
+    }
+
+    /// Whether requests should go to it.
+    pub(super) fn is_up(&self) -> bool {
+        !self.is_down.load(Ordering::Relaxed) && !self.is_ejected()
+    }
+
+    /// A health check ended well or not; so many in a row decide. Whether that changed anything.
+    pub(super) fn checked(&self, good: bool, healthy: u32, unhealthy: u32) -> bool {
+        let down = self.is_down.load(Ordering::Relaxed);
+        if good != down {
+            // As it was: what stood against it does not count any more.
+            self.streak.store(0, Ordering::Relaxed);
+            return false;
+        }
+        let streak = self.streak.fetch_add(1, Ordering::Relaxed) + 1;
+        if streak < if good { healthy } else { unhealthy } {
+            return false;
+        }
+        self.streak.store(0, Ordering::Relaxed);
+        self.is_down.store(!good, Ordering::Relaxed);
+        if good {
+            self.well_since.set(now());
+            self.ejected_until.clear();
+        }
+        true
+    }
+
+    /// Nobody checks it any more.
+    pub(super) fn unchecked(&self) {
+        self.is_down.store(false, Ordering::Relaxed);
+    }
+
+    /// How much of its share it takes so long after it came: 0 to 1.
+    pub(super) fn warmth(&self, slow_start: Duration) -> f64 {
+        match self.well_since.age(now()) {
+            // Some must go there, or it would never be known how it does.
+            Some(age) if age < slow_start => (age.as_secs_f64() / slow_start.as_secs_f64()).max(0.1),
+            _ => 1.0,
+        }
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(super) fn stands_in(&self, siblings: &Arc<Endpoints>) {
+        *self.siblings.lock() = Arc::downgrade(siblings);
+    }
+
+    /// `host:port`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn status(&self) -> EndpointStatus {
+        let state = match (self.is_down.load(Ordering::Relaxed), self.is_ejected()) {
+            (true, _) => "down",
+            (_, true) => "ejected",
+            _ => "up",
+        };
+        EndpointStatus {
+            endpoint: self.name.clone(),
+            state,
+            active: self.active(),
+            failures: self.failures.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// An endpoint is ejected for so many times the base at most.
+const LONGEST: u32 = 10;
+
+impl Active {
+    fn of(endpoint: &Arc<Endpoint>) -> Self {
+        endpoint.active.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(endpoint))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lease {
+    /// The connection and what is kept with it.
+    pub fn connected(&mut self) -> &mut Connected {
+        &mut self.connected
+    }
+
+    /// Where it leads.
+    #[must_use]
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.active.0
+    }
+
+    /// The endpoint as a `host` field has it.
+    #[must_use]
+    pub fn authority(&self) -> &HeaderValue {
+        self.active.0.pool.authority()
+    }
+
+    /// A new connection in place of this one: for a request whose idle connection was found closed before anything was sent.
+    ///
+    /// # Errors
+    /// The endpoint takes none in time.
+    pub async fn renew(self, deadline: Instant) -> Result<Self, Error> {
+        let Self { active, permit, .. } = self;
+        let connected = active.0.pool.connect(deadline).await?;
+        Ok(Self { connected, active, permit })
+    }
+
+    /// The request was sent and the answer read to its end: another request may use the connection.
+    pub fn give_back(self) {
+        self.active.0.pool.put(self.connected);
+    }
+}
+
+impl Destination {
+    fn name(&self) -> String {
+        let (host, port) = self.host_and_port();
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
