@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::upstream::Upstream;
-use gateway_config::{Allow, HostPolicy, Rewrite, Template};
+use gateway_config::{Allow, Compress, HostPolicy, Rewrite, Template};
 use gateway_core::Plugin;
 use gateway_core::exchange::Answer;
 use http::StatusCode;
@@ -23,6 +23,8 @@ pub struct Route {
     pub allow: Allow,
     /// Bytes of a request body.
     pub body_limit: Option<u64>,
+    /// Which answers are compressed.
+    pub compress: Option<Compress>,
 }
 
 /// What answers a route.

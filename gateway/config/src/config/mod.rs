@@ -2,6 +2,7 @@
 //!
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
+mod compress;
 mod plugin;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
 
 /// Everything that one `gateway run` serves.
@@ -27,6 +29,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// How long requests in flight may take once the process was asked to stop.
     pub drain: Duration,
+    /// How long connections are still taken once it is no longer ready.
+    pub drain_delay: Duration,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// At least one.
@@ -103,6 +107,8 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// Runs before every route's own chain, and for 404 and 405.
     pub chain: Vec<usize>,
+    /// For routes that say nothing of it.
+    pub compress: Compression,
     /// Where it was written.
     pub place: Place,
 }
@@ -208,6 +214,8 @@ pub struct Route {
     pub allow: Allow,
     /// Bytes of a request body on this route; none: the listener's.
     pub body_limit: Option<u64>,
+    /// Which answers are compressed; none: as the listener says.
+    pub compress: Option<Compression>,
     /// Where it was written.
     pub place: Place,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::chains::Chains;
+use super::compress;
 use super::names::Names;
 use crate::document::decode::{Checked, Spanned};
 use crate::document::reports::Reports;
@@ -56,6 +57,7 @@ fn route(
         deadline: written.deadline().duration(),
         allow,
         body_limit: written.limits.body.map(|body| body.bytes()),
+        compress: written.compress.as_ref().map(compress::resolve),
         place: place.clone(),
     })
 }

@@ -11,7 +11,8 @@ use crate::entry::{self, Connection};
 use crate::forward::Peer;
 use bytes::Bytes;
 use gateway_core::clock::now;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -135,8 +136,13 @@ async fn answer(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let open = Open::begin(activity);
     let snapshot = shared.snapshot.load_full();
+    let version = request.version();
     let mut response = entry::serve(snapshot, &connection, request).await;
     response.body_mut().hold(open);
+    // It only ever changes to draining.
+    if version < Version::HTTP_2 && shared.stop.has_changed().unwrap_or(true) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }
 
@@ -181,7 +187,14 @@ async fn drive(
     shared: &Shared,
 ) -> Left {
     let mut stop = shared.stop.clone();
-    let mut draining = pin!(stop.wait_for(|stop| *stop == Stop::Draining));
+    let mut draining = pin!(async {
+        let _ = stop.wait_for(|stop| *stop == Stop::Draining).await;
+        // A request may be on its way already. On HTTP/1.1 nothing tells its client in time but the answer to it; HTTP/2's good-bye
+        // does not cut what comes before it is read.
+        if guard.is_none() {
+            tokio::time::sleep(LINGER).await;
+        }
+    });
     let mut overdue = pin!(overdue(activity, guard.is_none()));
     let mut abuse = pin!(async {
         match guard {

@@ -14,10 +14,13 @@ use crate::snapshot::Snapshot;
 use crate::workers::{Seat, Workers};
 use arc_swap::ArcSwap;
 use gateway_config::{ListenerLimits, ListenerTimeouts};
+use gateway_core::clock::now;
 use gateway_core::instruments::{Counter, Instruments};
+use gateway_core::repeats::Repeats;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -104,6 +107,28 @@ impl Bound {
         bound
     }
 
+    /// Takes a socket that was bound by somebody else.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub fn inherited(socket: std::net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        // It listens already; with how long a backlog, nobody knows.
+        SockRef::from(&socket).listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket: Arc::new(socket), address })
+    }
+
+    /// The same socket for another process. Connections that wait in it are not this process's to answer any more, for as long as
+    /// this value lives.
+    ///
+    /// # Errors
+    /// The system gives no more descriptors.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
+    }
+
     fn listen(socket: &Socket, address: SocketAddr) -> io::Result<Self> {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -181,6 +206,7 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
     let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    let mut failures = Repeats::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -191,7 +217,9 @@ async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
             Ok((stream, peer)) => admit(stream.into_std(), peer, &shared, &permits),
             Err(error) => {
                 // Out of descriptors or memory: what is pending stays pending until something was closed.
-                tracing::warn!(listener = %shared.name, %error, "a connection could not be accepted");
+                if let Some(times) = failures.note(now()) {
+                    tracing::warn!(listener = %shared.name, %error, times, "connections could not be accepted");
+                }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }

@@ -40,6 +40,7 @@ fn route(name: &str) -> Arc<Route> {
         deadline: Duration::from_secs(1),
         allow: Allow::default(),
         body_limit: None,
+        compress: None,
     })
 }
 

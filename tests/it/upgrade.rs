@@ -1,0 +1,273 @@
+//! One process takes over from another, or from systemd; and how it leaves.
+
+use gateway_tests::gateway::{Setup, program};
+use gateway_tests::wait::until;
+use gateway_tests::{Client, Reply, TestGateway, Upstream};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Requests without a pause on kept connections, each made anew when its gateway says that it closes.
+fn load(address: SocketAddr, stop: &AtomicBool, done: &AtomicU64, pause: Duration) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut client = Client::connect(address);
+        while !stop.load(Ordering::Relaxed) {
+            let response = client.get("/");
+            assert_eq!((response.status, response.text()), (200, "ok".to_owned()));
+            done.fetch_add(1, Ordering::Relaxed);
+            if response.header("connection") == Some("close") {
+                break;
+            }
+            thread::sleep(pause);
+        }
+    }
+}
+
+#[test]
+fn a_new_process_takes_over_without_a_failed_request() {
+    let upstream = Upstream::start(|request| match request.target() {
+        "/download" => {
+            let mut parts = vec![b"HTTP/1.1 200 OK\r\ncontent-length: 40000\r\n\r\n".to_vec()];
+            parts.extend((0..40).map(|_| vec![b'x'; 1000]));
+            Reply::Trickle(parts, Duration::from_millis(100))
+        }
+        _ => Reply::ok("ok"),
+    });
+    let mut gateway = TestGateway::start(&upstream.config());
+    let address = gateway.address("public");
+    let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let download = scope.spawn(|| gateway.get("/download"));
+        until("the download has begun", || {
+            upstream.received().iter().any(|got| got.target() == "/download").then_some(())
+        });
+        let clients: Vec<_> = [0, 0, 5, 50, 400]
+            .map(|pause| (pause, &stop, &done))
+            .into_iter()
+            .map(|(pause, stop, done)| scope.spawn(move || load(address, stop, done, Duration::from_millis(pause))))
+            .collect();
+        let some_more = || {
+            let before = done.load(Ordering::Relaxed);
+            until("requests are answered", || (done.load(Ordering::Relaxed) > before + 200).then_some(()));
+        };
+        some_more();
+        gateway.signal("-USR2");
+        let successor = gateway.successor();
+        some_more();
+        let received = download.join().unwrap();
+        assert_eq!((received.status, received.body.len()), (200, 40_000));
+        assert_eq!(gateway.exit_code(), Some(0));
+        some_more();
+        stop.store(true, Ordering::Relaxed);
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        assert_eq!(gateway.address("public"), address);
+        assert_eq!(gateway.admin("/ready").unwrap().0, 200);
+        // Only what it was meant to have: sockets of listeners, its own files.
+        let inherited = open_files(successor.0);
+        assert!(inherited.iter().all(|file| !file.contains("deleted")), "{inherited:?}");
+        let (one, other) = (listening(&inherited), 2);
+        assert_eq!(one, other, "{inherited:?}");
+    });
+}
+
+/// What the descriptors of a process are.
+fn open_files(process: u64) -> Vec<String> {
+    let folder = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    folder.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
+}
+
+/// How many of these are sockets that listen.
+fn listening(files: &[String]) -> usize {
+    let listed = ["tcp", "unix"].map(|kind| fs::read_to_string(format!("/proc/net/{kind}")).unwrap());
+    // State 0A of TCP; the flag for "accepts connections" of unix sockets. The inode stands in the tenth and seventh column.
+    let tcp = listed[0].lines().filter(|line| line.split_whitespace().nth(3) == Some("0A"));
+    let tcp = tcp.filter_map(|line| line.split_whitespace().nth(9));
+    let unix = listed[1].lines().filter(|line| line.split_whitespace().nth(3) == Some("00010000"));
+    let unix = unix.filter_map(|line| line.split_whitespace().nth(6));
+    let inodes: BTreeSet<String> = tcp.chain(unix).map(|inode| format!("socket:[{inode}]")).collect();
+    files.iter().filter(|file| inodes.contains(*file)).count()
+}
+
+/// A copy of the gateway that can be replaced.
+fn copy(folder: &Path) -> std::path::PathBuf {
+    let copy = folder.join("gateway");
+    fs::copy(program(), &copy).unwrap();
+    copy
+}
+
+/// Another program in the gateway's place.
+fn replace(copy: &Path, script: &str) {
+    let beside = copy.with_extension("new");
+    fs::write(&beside, script).unwrap();
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(beside, copy).unwrap();
+}
+
+#[test]
+fn a_program_that_does_not_start_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = copy(folder.path());
+    let upstream = Upstream::ok();
+    let mut gateway = Setup::new(&upstream.config()).program(&copy).start();
+    let mut client = gateway.client();
+    for (script, said) in [("#!/bin/sh\nexit 7\n", "exit status: 7"), ("no program\n", "cannot be started")] {
+        replace(&copy, script);
+        gateway.signal("-USR2");
+        until("the log says why", || gateway.log().contains(said).then_some(()));
+        assert_eq!(client.get("/").status, 200);
+        assert_eq!(gateway.get("/").status, 200);
+        assert_eq!(gateway.admin("/ready").unwrap().0, 200);
+    }
+    // A configuration that cannot be used is as bad.
+    fs::copy(program(), copy.with_extension("new")).unwrap();
+    fs::rename(copy.with_extension("new"), &copy).unwrap();
+    gateway.configure("[[listener]]\n");
+    gateway.signal("-USR2");
+    until("the log says why", || gateway.log().contains("exit status: 2").then_some(()));
+    assert!(gateway.is_alive() && gateway.get("/").status == 200);
+    // Repaired, it takes over.
+    gateway.configure(&upstream.config());
+    until("the files are as they were", || (gateway.status()["reload"]["state"] == "current").then_some(()));
+    gateway.signal("-USR2");
+    let _successor = gateway.successor();
+    assert_eq!(gateway.exit_code(), Some(0));
+    assert_eq!(gateway.get("/").status, 200);
+}
+
+#[test]
+fn a_stop_while_a_new_process_starts_stops_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = copy(folder.path());
+    let mut gateway = Setup::new(&Upstream::ok().config()).program(&copy).start();
+    replace(&copy, "#!/bin/sh\nexec sleep 1000\n");
+    gateway.signal("-USR2");
+    let started =
+        || gateway.log().split("a new process starts process=").nth(1)?.split_whitespace().next().map(str::to_owned);
+    let process = until("the new process is there", started);
+    gateway.terminate();
+    assert_eq!(gateway.exit_code(), Some(0));
+    until("the new process is gone", || (!is_running(&process)).then_some(()));
+}
+
+fn is_running(process: &str) -> bool {
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // One that nobody has waited for is still listed.
+    !(state.is_empty() || state.contains(") Z "))
+}
+
+#[test]
+fn sockets_that_are_bound_already_are_taken() {
+    let upstream = Upstream::ok();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stray = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, strange) = (socket.local_addr().unwrap(), stray.local_addr().unwrap());
+    // A client that came before the gateway did.
+    let mut early = Client::connect(address);
+    early.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let config = upstream.config().replace("127.0.0.1:0", &address.to_string());
+    let gateway = Setup::new(&config).socket(stray).socket(socket).start();
+    assert_eq!(early.response().unwrap().status, 200);
+    assert_eq!(gateway.address("public"), address);
+    assert!(gateway.log().contains(&format!("{strange}")), "{}", gateway.log());
+    assert!(TcpStream::connect(strange).is_err());
+}
+
+#[test]
+fn systemd_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(gateway_tests::wait::PATIENCE)).unwrap();
+    let told = |expected: &str| {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(text.contains(expected), "{expected}: {text}");
+    };
+    let upstream = Upstream::ok();
+    let mut gateway = Setup::new(&upstream.config()).variable("NOTIFY_SOCKET", path.to_str().unwrap()).start();
+    told("READY=1");
+    gateway.configure(&format!("{}deadline = \"5 s\"\n", upstream.config()));
+    told("MONOTONIC_USEC=");
+    told("READY=1");
+    gateway.signal("-USR2");
+    told("READY=1");
+    let successor = gateway.successor();
+    told(&format!("MAINPID={}", successor.0));
+    assert_eq!(gateway.exit_code(), Some(0));
+    assert!(std::process::Command::new("kill").args(["-TERM", &successor.0.to_string()]).status().unwrap().success());
+    told("STOPPING=1");
+}
+
+#[test]
+fn connections_are_taken_for_a_while_once_it_is_no_longer_ready() {
+    let upstream = Upstream::ok();
+    let mut gateway = Setup::new(&format!("[server]\ndrain-delay = \"1 s\"\n{}", upstream.config())).start();
+    let address = gateway.address("public");
+    let asked = Instant::now();
+    gateway.terminate();
+    until("it is no longer ready", || gateway.admin("/ready").filter(|(status, _)| *status == 503));
+    assert_eq!(gateway.admin("/live").unwrap().0, 200);
+    assert_eq!(Client::connect(address).get("/").header("connection"), None);
+    assert_eq!(gateway.exit_code(), Some(0));
+    assert!(asked.elapsed() >= Duration::from_secs(1));
+    // Asked again, it does not wait.
+    let mut gateway = Setup::new(&format!("[server]\ndrain-delay = \"1 h\"\n{}", upstream.config())).start();
+    gateway.terminate();
+    until("it is no longer ready", || gateway.admin("/ready").filter(|(status, _)| *status == 503));
+    gateway.terminate();
+    assert_eq!(gateway.exit_code(), Some(0));
+}
+
+#[test]
+fn f7_without_descriptors_the_log_stays_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("gateway");
+    replace(&wrapper, &format!("#!/bin/sh\nulimit -n 60\nexec {} \"$@\"\n", program().display()));
+    let upstream = Upstream::ok();
+    let gateway = Setup::new(&upstream.config()).program(&wrapper).start();
+    let address = gateway.address("public");
+    assert!(gateway.log().contains("too-many-connections"), "{}", gateway.log());
+    let clients: Vec<_> = (0..80).map(|_| TcpStream::connect(address).unwrap()).collect();
+    until("no more are taken", || gateway.log().contains("could not be accepted").then_some(()));
+    thread::sleep(Duration::from_secs(1));
+    assert!(gateway.log().matches("could not be accepted").count() <= 2, "{}", gateway.log());
+    drop(clients);
+    assert_eq!(
+        until("it serves again", || {
+            let mut stream = TcpStream::connect(address).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").ok()?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).ok()?;
+            gateway_tests::Response::parse(&answer)
+        })
+        .status,
+        200
+    );
+}
+
+#[test]
+fn what_is_asked_of_one_process_reaches_only_that_one() {
+    // Two upgrades in a row, the second of the process that took over.
+    let upstream = Upstream::ok();
+    let mut gateway = TestGateway::start(&upstream.config());
+    let address = gateway.address("public");
+    gateway.signal("-USR2");
+    let second = gateway.successor();
+    assert_eq!(gateway.exit_code(), Some(0));
+    assert!(std::process::Command::new("kill").args(["-USR2", &second.0.to_string()]).status().unwrap().success());
+    let third =
+        until("a third process serves", || gateway.status()["process"]["id"].as_u64().filter(|id| *id != second.0));
+    let _third = gateway_tests::gateway::Successor(third);
+    until("the second process is gone", || (!is_running(&second.0.to_string())).then_some(()));
+    assert_eq!(Client::connect(address).get("/").status, 200);
+}
