@@ -38,7 +38,7 @@ pub enum Encoding {
 pub struct CompressLevels {
     /// 1 to 9 (3).
     pub zstd: u32,
-    /// 0 to 9 (4).
+    /// 0 to 6 (4).
     pub br: u32,
     /// 1 to 9 (5).
     pub gzip: u32,

@@ -29,8 +29,8 @@ section! {
     CompressLevels {
         /// For zstd.
         "zstd" => zstd: Count<1, 9>, default(Count::new(3));
-        /// For brotli.
-        "br" => br: Count<0, 9>, default(Count::new(4));
+        /// For brotli, whose levels from 7 on take tens of MiB for each answer.
+        "br" => br: Count<0, 6>, default(Count::new(4));
         /// For gzip.
         "gzip" => gzip: Count<1, 9>, default(Count::new(5));
     }
