@@ -1,6 +1,6 @@
 //! The listeners of the process, kept over generations by name and address.
 
-use crate::process::Inherited;
+use crate::process::{Descriptor, Inherited};
 use arc_swap::ArcSwap;
 use gateway_config::{Diagnostic, Listener as Written};
 use gateway_core::instruments::Instruments;
@@ -11,7 +11,6 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -121,7 +120,7 @@ impl Listeners {
     }
 
     /// Every socket with its name, for another process. While these live, what waits in them is left to it.
-    pub(crate) fn hand_over(&self) -> io::Result<(Vec<Bound>, Vec<(String, OwnedFd)>)> {
+    pub(crate) fn hand_over(&self) -> io::Result<(Vec<Bound>, Vec<Descriptor>)> {
         let open = self.open.lock();
         let bound = open.iter().filter_map(|((name, _), listener)| Some((name.to_string(), listener.hand_over()?)));
         let bound: Vec<_> = bound.collect();

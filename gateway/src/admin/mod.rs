@@ -2,7 +2,7 @@
 
 mod status;
 
-use crate::process::Inherited;
+use crate::process::{Descriptor, Inherited};
 use crate::server::Running;
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub(crate) fn serve(
 
 impl Administration {
     /// The socket with its name, for another process.
-    pub(crate) fn descriptor(&self) -> std::io::Result<(String, OwnedFd)> {
+    pub(crate) fn descriptor(&self) -> std::io::Result<Descriptor> {
         let descriptor = match &*self.socket {
             Socket::Tcp(socket) => socket.as_fd(),
             Socket::Unix(socket) => socket.as_fd(),

@@ -6,7 +6,7 @@ pub(crate) mod manager;
 pub(crate) mod upgrade;
 
 pub(crate) use inherited::{Inherited, Predecessor};
-pub(crate) use upgrade::Program;
+pub(crate) use upgrade::{Descriptor, Program};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -20,6 +20,9 @@ const FIRST: i32 = 3;
 /// How long a new process may take to serve: it may have plugins to compile.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A socket for another process, and what it is called there.
+pub(crate) type Descriptor = (String, OwnedFd);
+
 /// A program as it was started.
 pub(crate) struct Program {
     file: OsString,
@@ -43,7 +46,7 @@ impl Program {
     ///
     /// # Errors
     /// It could not be started, ended, or did not serve in time; it does not run then.
-    pub(crate) async fn take_over(&self, sockets: Vec<(String, OwnedFd)>) -> anyhow::Result<u32> {
+    pub(crate) async fn take_over(&self, sockets: Vec<Descriptor>) -> anyhow::Result<u32> {
         let (ours, theirs) = StdDatagram::pair()?;
         let sockets: Vec<_> = sockets.into_iter().chain([("ready".to_owned(), theirs.into())]).collect();
         let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
