@@ -8,8 +8,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Bytes that are encoded at once: a whole answer in one piece must not hold up its thread.
+/// Bytes that are encoded at once.
 const PIECE: usize = 16 * 1024;
+
+/// Pieces that are encoded before others on the thread have their turn: what compresses well gives nothing to hand on for long.
+const TURN: usize = 4;
 
 /// Bytes that are worth being handed on while there is more to encode.
 const WORTH: usize = 8 * 1024;
@@ -34,12 +37,18 @@ impl Compressed {
 
     /// The next bytes, as far as the source has any; none at the end.
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, Error>>> {
+        let mut pieces = 0;
         loop {
             let Some(encoder) = &mut self.encoder else { return Poll::Ready(None) };
             if encoder.ready() >= WORTH {
                 return Poll::Ready(Some(Ok(encoder.take())));
             }
             if !self.left.is_empty() {
+                if pieces == TURN {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                pieces += 1;
                 let piece = self.left.split_to(self.left.len().min(PIECE));
                 self.is_unflushed = true;
                 match encoder.write(&piece) {

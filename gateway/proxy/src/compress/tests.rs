@@ -228,14 +228,20 @@ fn bodies_of_every_size_come_back() {
         text.extend_from_slice(&[b"answer ", &state.to_be_bytes()[..(state >> 30) as usize]].concat());
     }
     for encoding in Encoding::ALL {
-        for length in [1, 2, 1000, 16 * 1024, 16 * 1024 + 1, 300_000, text.len()] {
+        for length in [1, 2, 1000, 16 * 1024, 16 * 1024 + 1, text.len()] {
             let content = Bytes::copy_from_slice(&text[..length]);
             for known in [Some(length as u64), None] {
                 let mut body = Compressed::new(Body::from(content.clone()), Encoder::new(encoding, LEVELS, known));
-                let (bytes, _, ended) = drain(&mut body);
+                let (mut bytes, _, mut ended) = drain(&mut body);
+                // It lets others have their turn.
+                while !ended {
+                    let (more, _, is_last) = drain(&mut body);
+                    bytes.extend(more);
+                    ended = is_last;
+                }
                 let mut whole = Vec::new();
                 decoder(encoding, &bytes).read_to_end(&mut whole).unwrap();
-                assert!(ended && whole == content, "{encoding:?} of {length}");
+                assert!(whole == content, "{encoding:?} of {length}");
             }
         }
     }
