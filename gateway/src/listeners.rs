@@ -4,7 +4,7 @@ use crate::process::{Descriptor, Inherited};
 use arc_swap::ArcSwap;
 use gateway_config::{Diagnostic, Listener as Written};
 use gateway_core::instruments::Instruments;
-use gateway_proxy::listener::{Bound, Listener, Settings};
+use gateway_proxy::listener::{Bound, LINGER, Listener, Settings};
 use gateway_proxy::snapshot::Snapshot;
 use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 type Key = (Arc<str>, SocketAddr);
@@ -103,7 +104,7 @@ impl Listeners {
             let wanted = written.iter().any(|listener| self::key(listener) == *key);
             if !wanted {
                 tracing::info!(listener = %key.0, address = %served.address(), "no longer listening");
-                served.drain();
+                served.drain(LINGER);
             }
             wanted
         });
@@ -129,10 +130,10 @@ impl Listeners {
         Ok((bound.into_iter().map(|(_, bound)| bound).collect(), descriptors))
     }
 
-    /// Takes no more connections anywhere and lets the open ones end with their requests.
-    pub(crate) fn drain(&self) {
+    /// Takes no more connections anywhere and lets the open ones end with their requests, for the next of which each waits so long.
+    pub(crate) fn drain(&self, patience: Duration) {
         self.alive.lock().take();
-        self.open.lock().values().for_each(Listener::drain);
+        self.open.lock().values().for_each(|listener| listener.drain(patience));
     }
 
     /// Names and the addresses that they really have.

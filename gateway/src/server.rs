@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
 use gateway_core::instruments::Instruments;
 use gateway_plugin_host::{Host, HostOptions};
-use gateway_proxy::listener::Bound;
+use gateway_proxy::listener::{Bound, LINGER};
 use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -128,10 +128,12 @@ pub(crate) async fn serve(
     manager::ready();
     predecessor.relieve();
     // Not before the end: what waits in the sockets is the other process's.
-    let _handed_over = until_done(&mut signals, &running, admin).await;
+    let handed_over = until_done(&mut signals, &running, admin).await;
     let limit = running.current.lock().config.drain;
+    // Where another process serves, nobody is in a hurry, and a client that comes back to its connection can be told.
+    let patience = if handed_over.is_some() { limit / 2 } else { LINGER };
     tracing::info!(?limit, "draining: no new connections, requests under way may finish");
-    listeners.drain();
+    listeners.drain(patience);
     if tokio::time::timeout(limit, gone.recv()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
@@ -139,7 +141,7 @@ pub(crate) async fn serve(
 }
 
 /// Returns when no more connections are to be taken, with the sockets that another process has taken over.
-async fn until_done(signals: &mut Signals, running: &Running, admin: Option<Administration>) -> Vec<Bound> {
+async fn until_done(signals: &mut Signals, running: &Running, admin: Option<Administration>) -> Option<Vec<Bound>> {
     let program = Program::running();
     while let Asked::Upgrade = signals.next().await {
         let upgraded = tokio::select! {
@@ -154,7 +156,7 @@ async fn until_done(signals: &mut Signals, running: &Running, admin: Option<Admi
                     admin.close();
                 }
                 manager::replaced(process);
-                return sockets;
+                return Some(sockets);
             }
             Err(error) => tracing::error!("no new process has taken over, this one goes on: {error:#}"),
         }
@@ -169,7 +171,7 @@ async fn until_done(signals: &mut Signals, running: &Running, admin: Option<Admi
             () = signals.stop() => {}
         }
     }
-    Vec::new()
+    None
 }
 
 /// Lets another process take over; its process id and what it was handed.

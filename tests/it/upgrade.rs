@@ -50,7 +50,7 @@ fn a_new_process_takes_over_without_a_failed_request() {
         until("the download has begun", || {
             upstream.received().iter().any(|got| got.target() == "/download").then_some(())
         });
-        let clients: Vec<_> = [0, 0, 5, 50]
+        let clients: Vec<_> = [0, 0, 5, 50, 1000]
             .map(|pause| (pause, &stop, &done))
             .into_iter()
             .map(|(pause, stop, done)| scope.spawn(move || load(address, stop, done, Duration::from_millis(pause))))
@@ -129,6 +129,8 @@ fn a_program_that_does_not_start_changes_nothing() {
     until("the files are as they were", || (gateway.status()["reload"]["state"] == "current").then_some(()));
     gateway.signal("-USR2");
     let _successor = gateway.successor();
+    // The connection that the old one still has can be used once more, and is told to close.
+    assert_eq!(client.get("/").header("connection"), Some("close"));
     assert_eq!(gateway.exit_code(), Some(0));
     assert_eq!(gateway.get("/").status, 200);
 }

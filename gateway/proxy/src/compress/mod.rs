@@ -38,7 +38,7 @@ pub(crate) struct Offer<'a> {
     encoding: Option<Encoding>,
     is_head: bool,
     /// The representations that it has.
-    has: Option<HeaderValue>,
+    has: Option<String>,
 }
 
 impl<'a> Offer<'a> {
@@ -49,7 +49,7 @@ impl<'a> Offer<'a> {
             compress,
             encoding: encoding.filter(|_| !is_untouchable(&request.headers)),
             is_head: request.method == Method::HEAD,
-            has: request.headers.get(IF_NONE_MATCH).cloned(),
+            has: joined(&request.headers, &IF_NONE_MATCH),
         }
     }
 
@@ -103,9 +103,8 @@ impl<'a> Offer<'a> {
     /// "Not modified" names what the client has, which may be the compressed representation: then by the weak tag that this one
     /// got, since a cache updates nothing for a strong tag that it does not hold (RFC 9111 4.3.4).
     fn confirm(&self, headers: &mut HeaderMap) {
-        let held = self.has.as_ref().and_then(|held| held.to_str().ok());
         let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| tag.starts_with('"'));
-        let (Some(held), Some(tag)) = (held, tag) else { return };
+        let (Some(held), Some(tag)) = (&self.has, tag) else { return };
         let mut tags = held.split(',').map(str::trim);
         if tags.clone().any(|held| held.strip_prefix("W/") == Some(tag)) && !tags.any(|held| held == tag) {
             weaken(headers);

@@ -5,7 +5,7 @@ use super::dozing::Dozing;
 use super::flood::Guard;
 use super::socket::ClientStream;
 use super::stream::StreamExecutor;
-use super::{Settings, Shared, Stop};
+use super::{LINGER, Settings, Shared, Stop};
 use crate::completion::ResponseBody;
 use crate::entry::{self, Connection};
 use crate::forward::Peer;
@@ -25,9 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
-
-/// A good-bye may take so long to be read, and a first request to come.
-const LINGER: Duration = Duration::from_millis(250);
+use tokio::sync::watch;
 
 /// Bytes that hyper reads of a body at once, at most. Of an answer it has no more than one part (HARDENING P11).
 const BUFFER: usize = 64 * 1024;
@@ -60,9 +58,17 @@ async fn first<T>(waits: impl Future<Output = T>, activity: &Activity, shared: &
         _ = overdue(activity, false) => None,
         // A request that came before the listener drains is answered, read or not.
         () = async {
-            let _ = stop.wait_for(|stop| *stop == Stop::Draining).await;
-            tokio::time::sleep(LINGER).await;
+            let patience = stopping(&mut stop).await;
+            tokio::time::sleep(patience).await;
         } => None,
+    }
+}
+
+/// Returns once the listener drains, with how long a request may take to come.
+async fn stopping(stop: &mut watch::Receiver<Stop>) -> Duration {
+    match stop.wait_for(|stop| *stop != Stop::Serving).await.as_deref() {
+        Ok(Stop::Draining(patience)) => *patience,
+        _ => LINGER,
     }
 }
 
@@ -188,11 +194,10 @@ async fn drive(
 ) -> Left {
     let mut stop = shared.stop.clone();
     let mut draining = pin!(async {
-        let _ = stop.wait_for(|stop| *stop == Stop::Draining).await;
-        // A request may be on its way already. On HTTP/1.1 nothing tells its client in time but the answer to it; HTTP/2's good-bye
-        // does not cut what comes before it is read.
+        let patience = stopping(&mut stop).await;
+        // HTTP/2's good-bye does not cut what comes before it is read.
         if guard.is_none() {
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(patience).await;
         }
     });
     let mut overdue = pin!(overdue(activity, guard.is_none()));

@@ -26,6 +26,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+/// A request may take so long to come once its connection is to end, and a good-bye to be read.
+pub const LINGER: Duration = Duration::from_millis(250);
+
 /// Connections that the kernel completes before we accept them.
 const BACKLOG: i32 = 1024;
 
@@ -59,8 +62,8 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Serving,
-    /// No new connections; those that are open end with their requests.
-    Draining,
+    /// No new connections; those that are open end with their requests. One without a request has so long for one to come.
+    Draining(Duration),
 }
 
 struct Shared {
@@ -188,9 +191,10 @@ impl Listener {
         }
     }
 
-    /// Takes no more connections and lets the open ones end with their requests.
-    pub fn drain(&self) {
-        self.stop.send_replace(Stop::Draining);
+    /// Takes no more connections and lets the open ones end with their requests. On HTTP/1.1 nothing but the answer to a request tells
+    /// a client in time that its connection ends: one without a request has so long for one to come.
+    pub fn drain(&self, patience: Duration) {
+        self.stop.send_replace(Stop::Draining(patience));
     }
 }
 
@@ -210,7 +214,7 @@ async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop == Stop::Draining) => break,
+            _ = stop.wait_for(|stop| *stop != Stop::Serving) => break,
             accepted = socket.accept() => accepted,
         };
         match accepted {
