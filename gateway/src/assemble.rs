@@ -7,6 +7,7 @@ mod components;
 mod plugins;
 mod routes;
 
+use crate::process::descriptors;
 use crate::reload::Inputs;
 use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
@@ -49,7 +50,8 @@ impl Assembler {
         previous: Option<&Assembly>,
         rolled_back: &BTreeMap<Failed, Version>,
     ) -> Result<Assembly, Vec<Diagnostic>> {
-        let Loaded { config, warnings, sources } = loaded;
+        let Loaded { config, mut warnings, sources } = loaded;
+        warnings.extend(descriptors::warning(&config));
         let components = Components::read(&self.host, &config, previous, rolled_back)?;
         let plugins = plugins::install(self, &config, &components, previous)?;
         let upstreams = upstreams(&config, previous);
@@ -66,6 +68,13 @@ impl Assembler {
 }
 
 impl Assembly {
+    /// Tells in the log what is probably not meant, unless the generation before had the same.
+    pub(crate) fn warn(&self, before: Option<&Self>) {
+        if !self.warnings.is_empty() && before.is_none_or(|before| before.warnings != self.warnings) {
+            tracing::warn!("{}", gateway_config::render(&self.warnings, &self.sources, false).trim_end());
+        }
+    }
+
     /// The files that this generation depends on.
     pub(crate) fn inputs(&self) -> Inputs {
         inputs(&self.config)

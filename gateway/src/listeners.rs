@@ -1,15 +1,18 @@
 //! The listeners of the process, kept over generations by name and address.
 
+use crate::process::{Descriptor, Inherited};
 use arc_swap::ArcSwap;
 use gateway_config::{Diagnostic, Listener as Written};
 use gateway_core::instruments::Instruments;
-use gateway_proxy::listener::{Bound, Listener, Settings};
+use gateway_proxy::listener::{Bound, LINGER, Listener, Settings};
 use gateway_proxy::snapshot::Snapshot;
 use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 type Key = (Arc<str>, SocketAddr);
@@ -22,6 +25,8 @@ pub(crate) struct Listeners {
     /// Taken when the process drains.
     alive: Mutex<Option<mpsc::Sender<()>>>,
     open: Mutex<BTreeMap<Key, Listener>>,
+    /// Sockets that are bound already, until the first generation serves.
+    inherited: Mutex<Inherited>,
 }
 
 impl Listeners {
@@ -31,6 +36,7 @@ impl Listeners {
         workers: Workers,
         instruments: Instruments,
         alive: mpsc::Sender<()>,
+        inherited: Inherited,
     ) -> Self {
         Self {
             snapshot,
@@ -38,6 +44,7 @@ impl Listeners {
             instruments,
             alive: Mutex::new(Some(alive)),
             open: Mutex::default(),
+            inherited: Mutex::new(inherited),
         }
     }
 
@@ -57,7 +64,10 @@ impl Listeners {
                     Some(bound) if *address == listener.address => Ok(bound),
                     _ => Bound::bind_beside(old, listener.address),
                 },
-                _ => Bound::bind(listener.address),
+                _ => match self.inherited.lock().tcp(&listener.name, listener.address) {
+                    Some(socket) => Bound::inherited(socket),
+                    None => Bound::bind(listener.address),
+                },
             };
             let bound = bound.map_err(|error| {
                 let message = format!("listener `{}` cannot bind {}: {error}", listener.name, listener.address);
@@ -94,16 +104,36 @@ impl Listeners {
             let wanted = written.iter().any(|listener| self::key(listener) == *key);
             if !wanted {
                 tracing::info!(listener = %key.0, address = %served.address(), "no longer listening");
-                served.drain();
+                served.drain(LINGER);
             }
             wanted
         });
     }
 
-    /// Takes no more connections anywhere and lets the open ones end with their requests.
-    pub(crate) fn drain(&self) {
+    /// What was inherited and is not taken yet.
+    pub(crate) fn inherited<T>(&self, take: impl FnOnce(&mut Inherited) -> T) -> T {
+        take(&mut self.inherited.lock())
+    }
+
+    /// Closes what was inherited and is nobody's.
+    pub(crate) fn forget_inherited(&self) {
+        drop(std::mem::take(&mut *self.inherited.lock()));
+    }
+
+    /// Every socket with its name, for another process. While these live, what waits in them is left to it.
+    pub(crate) fn hand_over(&self) -> io::Result<(Vec<Bound>, Vec<Descriptor>)> {
+        let open = self.open.lock();
+        let bound = open.iter().filter_map(|((name, _), listener)| Some((name.to_string(), listener.hand_over()?)));
+        let bound: Vec<_> = bound.collect();
+        let descriptors = bound.iter().map(|(name, bound)| Ok((name.clone(), bound.descriptor()?)));
+        let descriptors = descriptors.collect::<io::Result<_>>()?;
+        Ok((bound.into_iter().map(|(_, bound)| bound).collect(), descriptors))
+    }
+
+    /// Takes no more connections anywhere and lets the open ones end with their requests, for the next of which each waits so long.
+    pub(crate) fn drain(&self, patience: Duration) {
         self.alive.lock().take();
-        self.open.lock().values().for_each(Listener::drain);
+        self.open.lock().values().for_each(|listener| listener.drain(patience));
     }
 
     /// Names and the addresses that they really have.

@@ -5,6 +5,7 @@ mod assemble;
 mod cli;
 mod commands;
 mod listeners;
+mod process;
 mod reload;
 mod server;
 mod telemetry;

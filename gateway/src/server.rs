@@ -1,21 +1,24 @@
-//! The composition root: builds the first generation, opens the sockets, reloads, drains.
+//! The composition root: builds the first generation, opens the sockets, reloads, hands over, drains.
 
-use crate::admin;
+use crate::admin::{self, Administration};
 use crate::assemble::{Assembler, Assembly};
 use crate::cli::Watching;
 use crate::listeners::Listeners;
+use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager};
 use crate::reload::{self, Failure, Reload, Rollback, Status};
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
 use gateway_core::instruments::Instruments;
 use gateway_plugin_host::{Host, HostOptions};
+use gateway_proxy::listener::{Bound, LINGER};
 use gateway_proxy::upstream::Upstream;
 use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// How often connections that nobody uses are looked for.
@@ -27,7 +30,7 @@ pub(crate) struct Running {
     pub(crate) listeners: Arc<Listeners>,
     pub(crate) status: Arc<Mutex<Status>>,
     pub(crate) instruments: Instruments,
-    pub(crate) draining: std::sync::atomic::AtomicBool,
+    pub(crate) draining: AtomicBool,
 }
 
 /// A program that could not be started.
@@ -56,8 +59,14 @@ pub(crate) fn assembler(
     Ok(Assembler { host: Host::new(options)?, instruments: instruments.clone(), runtime })
 }
 
-/// Serves until the process is asked to stop.
-pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) -> Result<(), Refusal> {
+/// Serves until the process is asked to stop, or another one has taken over.
+pub(crate) async fn serve(
+    path: &Path,
+    watching: Watching,
+    host: HostOptions,
+    inherited: Inherited,
+    predecessor: Predecessor,
+) -> Result<(), Refusal> {
     let instruments = Instruments::default();
     let runtime = tokio::runtime::Handle::current();
     let threads = host.threads;
@@ -77,7 +86,7 @@ pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) ->
     let snapshot = Arc::new(ArcSwap::new(Arc::clone(&first.snapshot)));
     let (alive, mut gone) = mpsc::channel(1);
     let workers = Workers::start(threads).map_err(|error| Refusal::Other(error.into()))?;
-    let listeners = Arc::new(Listeners::new(Arc::clone(&snapshot), workers, instruments.clone(), alive));
+    let listeners = Arc::new(Listeners::new(Arc::clone(&snapshot), workers, instruments.clone(), alive, inherited));
     let status = Status { state: "current", generation: 1, since: since_epoch().as_secs(), ..Status::default() };
     let running = Arc::new(Running {
         current: Arc::new(Mutex::new(Arc::clone(&first))),
@@ -86,15 +95,23 @@ pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) ->
         instruments: instruments.clone(),
         draining: false.into(),
     });
+    // What comes from now on waits until it serves.
+    let mut signals = Signals::new().map_err(|error| Refusal::Other(error.into()))?;
     let bound = listeners.bind(&first.config.listeners).map_err(|problem| {
         let failure = Failure { problems: vec![*problem], sources: first.sources.clone() };
         Refusal::Configuration(Box::new(failure))
     })?;
-    if let Some(address) = &first.config.admin {
-        admin::serve(address, Arc::clone(&running)).await.map_err(Refusal::Other)?;
-    }
+    let admin = match &first.config.admin {
+        Some(address) => {
+            let served = listeners.inherited(|inherited| admin::serve(address, Arc::clone(&running), inherited));
+            Some(served.map_err(Refusal::Other)?)
+        }
+        None => None,
+    };
+    listeners.forget_inherited();
     first.snapshot.upstreams.values().for_each(Upstream::start);
     listeners.apply(&first.config.listeners, bound);
+    first.warn(None);
     let reload = Reload {
         path: path.to_owned(),
         watching,
@@ -110,15 +127,67 @@ pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) ->
     tokio::spawn(reload.run(surveyed));
     tokio::spawn(sweep(Arc::clone(&running)));
 
-    asked_to_stop().await.map_err(Refusal::Other)?;
-    running.draining.store(true, std::sync::atomic::Ordering::Relaxed);
+    manager::ready();
+    predecessor.relieve();
+    // Not before the end: what waits in the sockets is the other process's.
+    let handed_over = until_done(&mut signals, &running, admin).await;
     let limit = running.current.lock().config.drain;
+    // Where another process serves, nobody is in a hurry, and a client that comes back to its connection can be told.
+    let patience = if handed_over.is_some() { limit / 2 } else { LINGER };
     tracing::info!(?limit, "draining: no new connections, requests under way may finish");
-    listeners.drain();
+    listeners.drain(patience);
     if tokio::time::timeout(limit, gone.recv()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
     Ok(())
+}
+
+/// Returns when no more connections are to be taken, with the sockets that another process has taken over.
+async fn until_done(signals: &mut Signals, running: &Running, admin: Option<Administration>) -> Option<Vec<Bound>> {
+    let program = Program::running();
+    while let Asked::Upgrade = signals.next().await {
+        let upgraded = tokio::select! {
+            upgraded = upgrade(program.as_ref(), running, admin.as_ref()) => upgraded,
+            () = signals.stop() => break,
+        };
+        match upgraded {
+            Ok((process, sockets)) => {
+                tracing::info!(process, "the new process serves");
+                running.draining.store(true, Ordering::Relaxed);
+                if let Some(admin) = admin {
+                    admin.close();
+                }
+                manager::replaced(process);
+                return Some(sockets);
+            }
+            Err(error) => tracing::error!("no new process has taken over, this one goes on: {error:#}"),
+        }
+    }
+    running.draining.store(true, Ordering::Relaxed);
+    manager::stopping();
+    let delay = running.current.lock().config.drain_delay;
+    if !delay.is_zero() {
+        tracing::info!(?delay, "no longer ready, still taking connections");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = signals.stop() => {}
+        }
+    }
+    None
+}
+
+/// Lets another process take over; its process id and what it was handed.
+async fn upgrade(
+    program: Option<&Program>,
+    running: &Running,
+    admin: Option<&Administration>,
+) -> anyhow::Result<(u32, Vec<Bound>)> {
+    let program = program.context("nobody knows how this program was started")?;
+    let (sockets, mut descriptors) = running.listeners.hand_over()?;
+    if let Some(admin) = admin {
+        descriptors.push(admin.descriptor()?);
+    }
+    Ok((program.take_over(descriptors).await?, sockets))
 }
 
 async fn sweep(running: Arc<Running>) {
@@ -128,13 +197,4 @@ async fn sweep(running: Arc<Running>) {
         let current = Arc::clone(&running.current.lock());
         current.snapshot.upstreams.values().for_each(|upstream| upstream.sweep());
     }
-}
-
-async fn asked_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
 
+mod compression;
 mod disconnects;
 mod flow;
 mod http1;
@@ -15,5 +16,6 @@ mod reload_edges;
 mod stalled_readers;
 mod templates;
 mod timeouts;
+mod upgrade;
 mod upstream_connections;
 mod upstreams;

@@ -2,10 +2,11 @@
 
 use crate::client::{Client, Response};
 use crate::wait::until;
+use command_fds::{CommandFdExt as _, FdMapping};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +26,8 @@ pub struct Setup {
     cache: Option<PathBuf>,
     log: Option<String>,
     program: Option<PathBuf>,
+    sockets: Vec<TcpListener>,
+    variables: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -94,6 +97,20 @@ impl Setup {
         self
     }
 
+    /// A socket that is bound already, handed over as systemd does.
+    #[must_use]
+    pub fn socket(mut self, socket: TcpListener) -> Self {
+        self.sockets.push(socket);
+        self
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
     /// Starts it and waits until it is ready.
     #[must_use]
     pub fn start(self) -> TestGateway {
@@ -117,10 +134,18 @@ impl Setup {
             std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
         }
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(self.program.unwrap_or_else(program))
+        let mut command = Command::new(self.program.unwrap_or_else(program));
+        if !self.sockets.is_empty() {
+            command.env("LISTEN_FDS", self.sockets.len().to_string());
+            let mappings = self.sockets.into_iter().zip(3..);
+            let mappings = mappings.map(|(socket, child_fd)| FdMapping { parent_fd: socket.into(), child_fd });
+            command.fd_mappings(mappings.collect()).unwrap();
+        }
+        let child = command
             .args(["run", "--log", self.log.as_deref().unwrap_or("info")])
             .args(self.arguments)
             .current_dir(folder.path())
+            .envs(self.variables)
             .env("XDG_CACHE_HOME", self.cache.unwrap_or_else(cache))
             .stdin(Stdio::null())
             .stderr(log)
@@ -256,8 +281,20 @@ impl TestGateway {
 
     /// Asks it to stop, as an init system does.
     pub fn terminate(&self) {
-        let done = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal, `-USR2`.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([name, &self.id().to_string()]).status().unwrap();
         assert!(done.success());
+    }
+
+    /// Waits until another process serves in its place; that one ends with the value.
+    #[must_use]
+    pub fn successor(&self) -> Successor {
+        let other = |id: &Value| id.as_u64().filter(|id| *id != u64::from(self.id()));
+        Successor(until("another process serves", || other(&self.status()["process"]["id"])))
     }
 
     /// Waits for its end and gives its exit code.
@@ -276,6 +313,15 @@ impl Drop for TestGateway {
             let last: Vec<_> = lines.into_iter().rev().collect();
             let _ = writeln!(std::io::stderr(), "--- the gateway's log\n{}", last.join("\n"));
         }
+    }
+}
+
+/// The process that took over from a gateway.
+pub struct Successor(pub u64);
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway_config::{
-    Config, Dispatch, Environment, HostPolicy, Loaded, OnError, Problems, Rewrite, Severity, TemplatePart, load,
-    specificity,
+    Compress, Compression, Config, Dispatch, Encoding, Environment, HostPolicy, Loaded, OnError, Problems, Rewrite,
+    Severity, TemplatePart, load, specificity,
 };
 use proptest::prelude::*;
 
@@ -111,9 +111,29 @@ fn defaults_are_those_that_are_promised() {
     assert_eq!((plugin.limits.cpu, plugin.limits.start), (Duration::from_millis(10), Duration::from_secs(1)));
     assert_eq!((plugin.limits.memory, plugin.limits.body), (64 << 20, 1 << 20));
     assert_eq!((plugin.limits.waiting.get(), plugin.limits.reuse.get()), (64, 1_000));
-    assert_eq!((plugin.on_error, plugin.isolate), (OnError::Deny, false));
-    assert_eq!(config.drain, Duration::from_secs(30));
+    assert_eq!((plugin.on_error, plugin.decode, plugin.isolate), (OnError::Deny, false, false));
+    assert_eq!((config.drain, config.drain_delay), (Duration::from_secs(30), Duration::ZERO));
+    assert_eq!((&listener.compress, &config.routes[0].compress), (&Compression::Off, &None));
+    let Compress { encodings, min_size, levels, .. } = Compress::default();
+    assert_eq!((encodings.as_slice(), min_size), (&[Encoding::Zstd, Encoding::Br, Encoding::Gzip][..], 1024));
+    assert_eq!((levels.zstd, levels.br, levels.gzip), (3, 4, 5));
     assert_eq!(config.routes[0].deadline, Duration::from_secs(60));
+}
+
+#[test]
+fn what_a_route_says_of_compression_replaces_what_its_listener_says() {
+    let route = |name: &str, more: &str| {
+        format!("[[route]]\nname = \"{name}\"\nmatch = {{ path = \"/{name}\" }}\nupstream = \"orders\"\n{more}\n")
+    };
+    let own = "compress = { encodings = [\"gzip\"], types = [\"image/bmp\"], levels = { gzip = 1 } }";
+    let routes = [route("on", "compress = true"), route("off", "compress = false"), route("own", own)].concat();
+    let config = small(&routes).config();
+    let said: Vec<_> = config.routes.iter().map(|route| route.compress.clone()).collect();
+    assert_eq!(said[..2], [Some(Compression::On(Compress::default())), Some(Compression::Off)]);
+    let Some(Compression::On(own)) = &said[2] else { unreachable!("it is on") };
+    assert_eq!((own.encodings.as_slice(), own.levels.gzip, own.levels.zstd), (&[Encoding::Gzip][..], 1, 3));
+    assert!(own.types.iter().any(|media| media.matches("Image/BMP")));
+    assert!(!own.types.iter().any(|media| media.matches("text/html")));
 }
 
 #[test]

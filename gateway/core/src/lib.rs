@@ -15,6 +15,7 @@ pub mod instruments;
 pub mod path;
 pub mod plugin;
 pub mod problem;
+pub mod repeats;
 
 pub use body::Body;
 pub use error::{Error, Kind, Origin, Retry};

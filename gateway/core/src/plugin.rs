@@ -16,6 +16,8 @@ pub trait Plugin: Send + Sync {
     fn phases(&self) -> Phases;
     /// Bytes of a body that it may gather.
     fn body_limit(&self) -> usize;
+    /// Whether it reads bodies decoded.
+    fn decodes(&self) -> bool;
     /// What a failed call does to the exchange.
     fn on_error(&self) -> OnError;
 

@@ -36,6 +36,8 @@ pub struct PluginSettings {
     pub limits: Limits,
     /// What a failed call does to an exchange.
     pub on_error: OnError,
+    /// Bodies are decoded before it reads them.
+    pub decode: bool,
     /// A fresh instance for every call.
     pub isolate: bool,
 }
@@ -169,6 +171,10 @@ impl Plugin for WasmPlugin {
 
     fn body_limit(&self) -> usize {
         self.pool.settings.limits.body
+    }
+
+    fn decodes(&self) -> bool {
+        self.pool.settings.decode
     }
 
     fn on_error(&self) -> OnError {

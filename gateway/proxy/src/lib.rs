@@ -5,6 +5,7 @@
 pub mod alarm;
 pub mod chain;
 pub mod completion;
+mod compress;
 pub mod entry;
 pub mod forward;
 pub mod listener;

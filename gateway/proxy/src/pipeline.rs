@@ -2,6 +2,7 @@
 
 use crate::chain::{Chain, Participants};
 use crate::completion::Outcome;
+use crate::compress::{self, Offer};
 use crate::forward::{self, Peer, Sending, Upload};
 use crate::route::{Dispatch, Forward, Route};
 use crate::router::Captured;
@@ -11,9 +12,9 @@ use bytes::Bytes;
 use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
-use gateway_core::{Body, Error, Kind, Phase, Plugin, problem};
+use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
 use http::header::{CONTENT_LENGTH, LOCATION};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::sync::Arc;
 
 /// What the events of an exchange need beside it.
@@ -31,8 +32,8 @@ pub struct Work<'a> {
 /// An answer under way: its head is in the exchange.
 type Answered = (Box<Exchange>, Body);
 
-/// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order. The head of
-/// the answer is left in the exchange.
+/// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order, compression.
+/// The head of the answer is left in the exchange.
 pub async fn run(
     work: &Work<'_>,
     exchange: Box<Exchange>,
@@ -40,10 +41,14 @@ pub async fn run(
     route: &Route,
 ) -> (Box<Exchange>, Body, Outcome) {
     let mut outcome = Outcome::default();
+    // What the client takes, whatever the chain makes of its request.
+    let offer = route.compress.as_ref().map(|compress| Offer::of(compress, &exchange.request));
     if let Some(admission) = &route.admission {
         match admission.enter(exchange.deadline).await {
             Ok(permit) => outcome.permit = Some(permit),
-            Err(refused) => return finish(Err((exchange, overloaded(route, refused))), &route.chain, outcome).await,
+            Err(refused) => {
+                return finish(Err((exchange, overloaded(route, refused))), &route.chain, offer, outcome).await;
+            }
         }
     }
     let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
@@ -52,7 +57,11 @@ pub async fn run(
         Asked::Next(body) => dispatch(work, exchange, body, route).await,
         Asked::Failed(error) => Err((exchange, error)),
     };
-    finish(answered, &route.chain, outcome).await
+    let (mut exchange, mut body, outcome) = finish(answered, &route.chain, outcome).await;
+    if let (Some(offer), Some(head)) = (offer, &mut exchange.response) {
+        body = offer.apply(head, body);
+    }
+    (exchange, body, outcome)
 }
 
 /// Runs the chain for a request that no route matched.
@@ -222,7 +231,7 @@ async fn handle(
 /// it does for a body that is streamed.
 async fn gather(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plugin>) -> Result<Bytes, Error> {
     let began = now();
-    let gathered = body.gather(plugin.body_limit()).await;
+    let gathered = compress::gather(body, &mut exchange.request.headers, &**plugin, Origin::Client).await;
     exchange.deadline += now().saturating_duration_since(began);
     gathered
 }
@@ -239,7 +248,7 @@ async fn on_response(mut exchange: Box<Exchange>, mut body: Body, chain: &Chain,
         let (returned, flow) = plugin.on_response(exchange).await;
         exchange = returned;
         let flow = match flow {
-            Ok(Flow::AwaitBody) => match body.gather(plugin.body_limit()).await {
+            Ok(Flow::AwaitBody) => match gather_answer(&mut exchange, body, plugin).await {
                 Ok(gathered) => {
                     body = Body::from(gathered.clone());
                     let (returned, flow) = plugin.on_response_body(exchange, gathered).await;
@@ -272,6 +281,16 @@ async fn on_response(mut exchange: Box<Exchange>, mut body: Body, chain: &Chain,
         }
     }
     (exchange, body)
+}
+
+async fn gather_answer(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plugin>) -> Result<Bytes, Error> {
+    match &mut exchange.response {
+        // A part of what is encoded cannot be decoded.
+        Some(head) if head.status != StatusCode::PARTIAL_CONTENT => {
+            compress::gather(body, &mut head.headers, &**plugin, Origin::Upstream).await
+        }
+        _ => body.gather(plugin.body_limit()).await,
+    }
 }
 
 /// A body that a plugin asked for and that could not be had: too long, it is the upstream's that is too long.

@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::upstream::{Admission, Upstream, key};
-use gateway_config::{Allow, HostPolicy, KeyBy, Retry, Rewrite, Template};
+use gateway_config::{Allow, Compress, HostPolicy, KeyBy, Retry, Rewrite, Template};
 use gateway_core::Plugin;
 use gateway_core::exchange::{Answer, Exchange};
 use http::StatusCode;
@@ -25,6 +25,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Requests at once.
     pub admission: Option<Admission>,
+    /// Which answers are compressed.
+    pub compress: Option<Compress>,
 }
 
 /// What answers a route.

@@ -2,11 +2,14 @@
 
 mod status;
 
+use crate::process::{Descriptor, Inherited};
 use crate::server::Running;
 use anyhow::Context as _;
 use bytes::Bytes;
 use gateway_config::Admin;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use gateway_core::clock::now;
+use gateway_core::repeats::Repeats;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -14,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,42 +25,88 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
 
-/// Binds the address and serves it in the background.
-pub(crate) async fn serve(address: &Admin, running: Arc<Running>) -> anyhow::Result<()> {
-    match address {
-        Admin::Tcp(address) => {
-            let socket = TcpListener::bind(address)
-                .await
-                .with_context(|| format!("the admin listener cannot bind {address}"))?;
-            tracing::info!(address = %socket.local_addr()?, "administration");
-            tokio::spawn(async move {
-                loop {
-                    match socket.accept().await {
-                        Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&running)))),
-                        Err(error) => pause(&error).await,
-                    }
-                }
-            });
-        }
-        Admin::Unix(path) => {
-            let socket = unix(path).with_context(|| format!("the admin listener cannot bind {}", path.display()))?;
-            tokio::spawn(async move {
-                loop {
-                    match socket.accept().await {
-                        Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&running)))),
-                        Err(error) => pause(&error).await,
-                    }
-                }
-            });
-        }
-    }
-    Ok(())
+/// What the socket is called among those that are handed over; no listener can be called so.
+const NAME: &str = "[admin]";
+
+/// The administration listener while it serves.
+pub(crate) struct Administration {
+    socket: Arc<Socket>,
+    accepting: JoinHandle<()>,
 }
 
-async fn pause(error: &std::io::Error) {
-    tracing::warn!(%error, "an admin connection could not be accepted");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Binds the address, unless a socket with it was inherited, and serves it in the background.
+pub(crate) fn serve(
+    address: &Admin,
+    running: Arc<Running>,
+    inherited: &mut Inherited,
+) -> anyhow::Result<Administration> {
+    let socket = match address {
+        Admin::Tcp(address) => {
+            let bound = match inherited.tcp(NAME, *address) {
+                Some(socket) => Ok(socket),
+                None => std::net::TcpListener::bind(address),
+            };
+            let socket =
+                bound.and_then(|socket| socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)));
+            let socket = socket.with_context(|| format!("the admin listener cannot bind {address}"))?;
+            tracing::info!(address = %socket.local_addr()?, "administration");
+            Socket::Tcp(socket)
+        }
+        Admin::Unix(path) => {
+            let socket = match inherited.unix(path) {
+                Some(socket) => socket.set_nonblocking(true).and_then(|()| UnixListener::from_std(socket)),
+                None => unix(path),
+            };
+            Socket::Unix(socket.with_context(|| format!("the admin listener cannot bind {}", path.display()))?)
+        }
+    };
+    let socket = Arc::new(socket);
+    let accepting = tokio::spawn(accept(Arc::clone(&socket), running));
+    Ok(Administration { socket, accepting })
+}
+
+impl Administration {
+    /// The socket with its name, for another process.
+    pub(crate) fn descriptor(&self) -> std::io::Result<Descriptor> {
+        let descriptor = match &*self.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        };
+        Ok((NAME.to_owned(), descriptor.try_clone_to_owned()?))
+    }
+
+    /// Leaves what comes from now on to the process that has the socket as well.
+    pub(crate) fn close(self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(socket: Arc<Socket>, running: Arc<Running>) {
+    let mut failures = Repeats::default();
+    loop {
+        let running = Arc::clone(&running);
+        let accepted = match &*socket {
+            Socket::Tcp(socket) => {
+                socket.accept().await.map(|(stream, _)| drop(tokio::spawn(connection(stream, running))))
+            }
+            Socket::Unix(socket) => {
+                socket.accept().await.map(|(stream, _)| drop(tokio::spawn(connection(stream, running))))
+            }
+        };
+        if let Err(error) = accepted {
+            if let Some(times) = failures.note(now()) {
+                tracing::warn!(%error, times, "admin connections could not be accepted");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 }
 
 /// A socket file of an earlier run is replaced; anything else there is left alone. Only the owner may connect.
@@ -71,7 +121,11 @@ fn unix(path: &Path) -> std::io::Result<UnixListener> {
 
 async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, running: Arc<Running>) {
     let service = service_fn(|request| {
-        let response = answer(&request, &running);
+        let mut response = answer(&request, &running);
+        if running.draining.load(Ordering::Relaxed) {
+            // Whoever asks again may have to ask another process.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();

@@ -121,6 +121,7 @@ fn settings(written: &PluginUse) -> PluginSettings {
             OnError::Deny => plugin::OnError::Deny,
             OnError::Skip => plugin::OnError::Skip,
         },
+        decode: written.decode,
         isolate: written.isolate,
     }
 }

@@ -1,7 +1,7 @@
 //! The routes of each listener, with chains and targets looked up.
 
 use super::plugins::Installed;
-use gateway_config::{Config, Diagnostic, Dispatch, Listener, Route};
+use gateway_config::{Compression, Config, Diagnostic, Dispatch, Listener, Route};
 use gateway_core::exchange::Answer;
 use gateway_core::{Phase, Plugin, problem};
 use gateway_proxy::chain::Chain;
@@ -100,6 +100,10 @@ fn build(
         allow: written.allow,
         body_limit: written.body_limit,
         admission: written.concurrency.map(|bound| Admission::new(bound.requests, bound.pending)),
+        compress: match written.compress.as_ref().unwrap_or(&listener.compress) {
+            Compression::On(compress) => Some(compress.clone()),
+            Compression::Off => None,
+        },
     })
 }
 

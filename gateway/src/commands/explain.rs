@@ -107,6 +107,10 @@ fn on(assembly: &Assembly, listener: &Listener, request: &Request) -> bool {
         }
     }
     dispatch(assembly, route, request, &captured);
+    if let Some(compress) = &found.compress {
+        let encodings: Vec<_> = compress.encodings.iter().map(|encoding| encoding.name()).collect();
+        print(format_args!("compress    {}", encodings.join(", ")));
+    }
     print(format_args!("deadline    {:?}", route.deadline));
     true
 }

@@ -2,6 +2,7 @@
 
 use super::{failed, unusable};
 use crate::cli::Run;
+use crate::process::{Inherited, descriptors};
 use crate::server::{self, Refusal};
 use crate::telemetry;
 use gateway_plugin_host::HostOptions;
@@ -12,6 +13,9 @@ pub(super) fn run(options: &Run) -> ExitCode {
     if let Err(error) = telemetry::start(&options.log, options.log_format) {
         return failed(&error);
     }
+    // Before there is a thread.
+    let (inherited, predecessor) = Inherited::take();
+    descriptors::raise();
     // Everything but requests runs here: accepting, the admin listener, reload. Workers have runtimes of their own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -19,7 +23,7 @@ pub(super) fn run(options: &Run) -> ExitCode {
     };
     let mut host = HostOptions { instances: options.instances, ..HostOptions::default() };
     host.threads = options.threads.map_or(host.threads, NonZeroUsize::get);
-    let served = runtime.block_on(server::serve(&options.config.config, options.watch, host));
+    let served = runtime.block_on(server::serve(&options.config.config, options.watch, host, inherited, predecessor));
     // Connections that did not end in time are cut here.
     runtime.shutdown_background();
     match served {

@@ -14,6 +14,7 @@ pub(crate) use rollback::Rollback;
 use crate::assemble::{Assembler, Assembly, inputs};
 use crate::cli::Watching;
 use crate::listeners::Listeners;
+use crate::process::manager;
 use gateway_config::{Diagnostic, Sources, SystemEnvironment};
 use gateway_core::clock::{now, since_epoch};
 use gateway_core::instruments::Counter;
@@ -137,7 +138,12 @@ impl Reload {
             let mut action = Action::Look;
             while action != Action::Nothing {
                 let event = match action {
-                    Action::Build => self.attempt().await,
+                    Action::Build => {
+                        manager::reloading();
+                        let event = self.attempt().await;
+                        manager::ready();
+                        event
+                    }
                     _ => Event::Seen(self.look(&mut watch).await),
                 };
                 (state, action) = step(state, event);
@@ -203,6 +209,7 @@ impl Reload {
         if before.config.admin != assembly.config.admin {
             tracing::warn!("`[admin]` has changed; it stays as it is until the gateway is started again");
         }
+        assembly.warn(Some(&before));
         self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         assembly.snapshot.upstreams.values().for_each(Upstream::start);

@@ -2,6 +2,7 @@
 //!
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
+mod compress;
 mod plugin;
 mod upstream;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
 pub use upstream::*;
 
@@ -29,6 +31,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// How long requests in flight may take once the process was asked to stop.
     pub drain: Duration,
+    /// How long connections are still taken once it is no longer ready.
+    pub drain_delay: Duration,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// At least one.
@@ -105,6 +109,8 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// Runs before every route's own chain, and for 404 and 405.
     pub chain: Vec<usize>,
+    /// For routes that say nothing of it.
+    pub compress: Compression,
     /// Where it was written.
     pub place: Place,
 }
@@ -162,6 +168,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Requests of this route at once; none: unbounded.
     pub concurrency: Option<Concurrency>,
+    /// Which answers are compressed; none: as the listener says.
+    pub compress: Option<Compression>,
     /// Where it was written.
     pub place: Place,
 }

@@ -30,6 +30,8 @@ pub struct PluginUse {
     pub limits: PluginLimits,
     /// What happens when it fails.
     pub on_error: OnError,
+    /// Bodies are decoded before it reads them.
+    pub decode: bool,
     /// A fresh instance for each request.
     pub isolate: bool,
     /// Where it was named, once for each use.

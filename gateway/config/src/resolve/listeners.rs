@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::chains::Chains;
+use super::compress;
 use crate::document::decode::Spanned;
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document};
 use crate::document::value::ListenAddress;
-use crate::{Diagnostic, Listener, ListenerLimits, ListenerTimeouts, Place};
+use crate::{Compression, Diagnostic, Listener, ListenerLimits, ListenerTimeouts, Place};
 
 /// The listeners in the order written.
 pub(crate) fn resolve(document: &Document, chains: &mut Chains<'_>, reports: &mut Reports) -> Vec<Listener> {
@@ -42,6 +43,7 @@ fn listener(written: &sections::Listener, place: &Place, chain: Vec<usize>) -> O
             body: limits.body.map(|body| body.bytes()),
         },
         chain,
+        compress: written.compress.as_ref().map_or(Compression::Off, compress::resolve),
         place: place.clone(),
     })
 }

@@ -4,6 +4,7 @@
 
 mod ambiguity;
 mod chains;
+mod compress;
 mod listeners;
 mod names;
 mod plugins;
@@ -54,6 +55,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         plugin_directory,
         admin: admin.map(|address| address.0),
         drain: server.drain().duration(),
+        drain_delay: server.drain_delay.map(|delay| delay.duration()).unwrap_or_default(),
         trusted_proxies: server.trusted_proxies.iter().map(|NetworkText(network)| *network).collect(),
         listeners,
         upstreams,

@@ -106,6 +106,7 @@ impl<'d> Plugins<'d> {
             grants: grants?,
             limits,
             on_error: written.entry.and_then(|entry| entry.on_error).unwrap_or(section.on_error()),
+            decode: written.entry.and_then(|entry| entry.decode).unwrap_or(section.decode()),
             isolate: section.isolation() == Isolation::Request,
             places: vec![name.place.clone()],
         };
@@ -157,13 +158,14 @@ impl<'d> Plugins<'d> {
                 grants,
                 limits,
                 on_error,
+                decode,
                 isolate,
                 config_places: _,
                 places: _,
             } = known;
             (name, file, sha256, config) == (&plugin_use.name, &plugin_use.file, &plugin_use.sha256, &plugin_use.config)
                 && (grants, limits) == (&plugin_use.grants, &plugin_use.limits)
-                && (*on_error, *isolate) == (plugin_use.on_error, plugin_use.isolate)
+                && (*on_error, *decode, *isolate) == (plugin_use.on_error, plugin_use.decode, plugin_use.isolate)
         };
         match self.uses.iter().position(is_same) {
             Some(position) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::chains::Chains;
+use super::compress;
 use super::names::Names;
 use super::upstreams;
 use crate::document::decode::{Checked, Spanned};
@@ -61,6 +62,7 @@ fn route(
             requests: requests.in_memory(),
             pending: written.limits.pending().in_memory(),
         }),
+        compress: written.compress.as_ref().map(compress::resolve),
         place: place.clone(),
     })
 }

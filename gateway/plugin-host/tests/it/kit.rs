@@ -27,6 +27,7 @@ pub(crate) fn settings() -> PluginSettings {
         grants: Grants::default(),
         limits: Limits::default(),
         on_error: OnError::Deny,
+        decode: false,
         isolate: false,
     }
 }

@@ -5,13 +5,14 @@ use super::dozing::Dozing;
 use super::flood::Guard;
 use super::socket::ClientStream;
 use super::stream::StreamExecutor;
-use super::{Settings, Shared, Stop};
+use super::{LINGER, Settings, Shared, Stop};
 use crate::completion::ResponseBody;
 use crate::entry::{self, Connection};
 use crate::forward::Peer;
 use bytes::Bytes;
 use gateway_core::clock::now;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -24,9 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
-
-/// A good-bye may take so long to be read, and a first request to come.
-const LINGER: Duration = Duration::from_millis(250);
+use tokio::sync::watch;
 
 /// Bytes that hyper reads of a body at once, at most. Of an answer it has no more than one part (HARDENING P11).
 const BUFFER: usize = 64 * 1024;
@@ -59,9 +58,17 @@ async fn first<T>(waits: impl Future<Output = T>, activity: &Activity, shared: &
         _ = overdue(activity, false) => None,
         // A request that came before the listener drains is answered, read or not.
         () = async {
-            let _ = stop.wait_for(|stop| *stop == Stop::Draining).await;
-            tokio::time::sleep(LINGER).await;
+            let patience = stopping(&mut stop).await;
+            tokio::time::sleep(patience).await;
         } => None,
+    }
+}
+
+/// Returns once the listener drains, with how long a request may take to come.
+async fn stopping(stop: &mut watch::Receiver<Stop>) -> Duration {
+    match stop.wait_for(|stop| *stop != Stop::Serving).await.as_deref() {
+        Ok(Stop::Draining(patience)) => *patience,
+        _ => LINGER,
     }
 }
 
@@ -135,8 +142,13 @@ async fn answer(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let open = Open::begin(activity);
     let snapshot = shared.snapshot.load_full();
+    let version = request.version();
     let mut response = entry::serve(snapshot, &connection, request).await;
     response.body_mut().hold(open);
+    // It only ever changes to draining.
+    if version < Version::HTTP_2 && shared.stop.has_changed().unwrap_or(true) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }
 
@@ -181,7 +193,13 @@ async fn drive(
     shared: &Shared,
 ) -> Left {
     let mut stop = shared.stop.clone();
-    let mut draining = pin!(stop.wait_for(|stop| *stop == Stop::Draining));
+    let mut draining = pin!(async {
+        let patience = stopping(&mut stop).await;
+        // HTTP/2's good-bye does not cut what comes before it is read.
+        if guard.is_none() {
+            tokio::time::sleep(patience).await;
+        }
+    });
     let mut overdue = pin!(overdue(activity, guard.is_none()));
     let mut abuse = pin!(async {
         match guard {

@@ -14,14 +14,20 @@ use crate::snapshot::Snapshot;
 use crate::workers::{Seat, Workers};
 use arc_swap::ArcSwap;
 use gateway_config::{ListenerLimits, ListenerTimeouts};
+use gateway_core::clock::now;
 use gateway_core::instruments::{Counter, Instruments};
+use gateway_core::repeats::Repeats;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// A request may take so long to come once its connection is to end, and a good-bye to be read.
+pub const LINGER: Duration = Duration::from_millis(250);
 
 /// Connections that the kernel completes before we accept them.
 const BACKLOG: i32 = 1024;
@@ -56,8 +62,8 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Serving,
-    /// No new connections; those that are open end with their requests.
-    Draining,
+    /// No new connections; those that are open end with their requests. One without a request has so long for one to come.
+    Draining(Duration),
 }
 
 struct Shared {
@@ -102,6 +108,28 @@ impl Bound {
         old.set_reuse_port(false)?;
         new.set_reuse_port(false)?;
         bound
+    }
+
+    /// Takes a socket that was bound by somebody else.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub fn inherited(socket: std::net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        // It listens already; with how long a backlog, nobody knows.
+        SockRef::from(&socket).listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket: Arc::new(socket), address })
+    }
+
+    /// The same socket for another process. Connections that wait in it are not this process's to answer any more, for as long as
+    /// this value lives.
+    ///
+    /// # Errors
+    /// The system gives no more descriptors.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
     }
 
     fn listen(socket: &Socket, address: SocketAddr) -> io::Result<Self> {
@@ -163,9 +191,10 @@ impl Listener {
         }
     }
 
-    /// Takes no more connections and lets the open ones end with their requests.
-    pub fn drain(&self) {
-        self.stop.send_replace(Stop::Draining);
+    /// Takes no more connections and lets the open ones end with their requests. On HTTP/1.1 nothing but the answer to a request tells
+    /// a client in time that its connection ends: one without a request has so long for one to come.
+    pub fn drain(&self, patience: Duration) {
+        self.stop.send_replace(Stop::Draining(patience));
     }
 }
 
@@ -181,17 +210,20 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
     let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    let mut failures = Repeats::default();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop == Stop::Draining) => break,
+            _ = stop.wait_for(|stop| *stop != Stop::Serving) => break,
             accepted = socket.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => admit(stream.into_std(), peer, &shared, &permits),
             Err(error) => {
                 // Out of descriptors or memory: what is pending stays pending until something was closed.
-                tracing::warn!(listener = %shared.name, %error, "a connection could not be accepted");
+                if let Some(times) = failures.note(now()) {
+                    tracing::warn!(listener = %shared.name, %error, times, "connections could not be accepted");
+                }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }

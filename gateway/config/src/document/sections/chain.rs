@@ -26,6 +26,8 @@ section! {
         "config" => config: JsonConfig, optional;
         /// What happens to a request when it fails; as for the plugin when not written.
         "on_error" => on_error: OnError, optional;
+        /// Whether bodies are decoded before it reads them; as for the plugin when not written.
+        "decode" => decode: bool, optional;
         /// Each one that is written replaces the plugin's own.
         "limits" => limits: Limits, empty;
     }

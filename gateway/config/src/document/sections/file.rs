@@ -38,6 +38,9 @@ section! {
     Server {
         /// How long requests in flight may take once the process was asked to stop.
         "drain" => drain: Time, default(Time::seconds(30));
+        /// How long connections are still taken once it is no longer ready, so that a balancer can take notice; not at
+        /// all when not written.
+        "drain-delay" => drain_delay: Time, optional;
         /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
         "trusted-proxies" => trusted_proxies: Vec<NetworkText>, empty;
     }

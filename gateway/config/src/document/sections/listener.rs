@@ -1,6 +1,6 @@
 //! `[[listener]]`.
 
-use super::ChainEntry;
+use super::{ChainEntry, CompressSwitch};
 use crate::document::decode::Spanned;
 use crate::document::section::section;
 use crate::document::value::{Count, ListenAddress, Name, Size, Time};
@@ -18,6 +18,9 @@ section! {
         "limits" => limits: ListenerLimits, empty;
         /// Runs before every route's own chain, and for requests that no route matches.
         "chain" => chain: Vec<ChainEntry>, empty;
+        /// Which answers are compressed, on routes that say nothing of it: `true` for those that are worth it, or a table; none
+        /// when not written.
+        "compress" => compress: CompressSwitch, optional;
     }
 }
 

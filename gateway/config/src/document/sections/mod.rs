@@ -1,6 +1,7 @@
 //! The sections of a configuration file, each defined once: a file for each word.
 
 mod chain;
+mod compress;
 mod file;
 mod listener;
 mod plugin;
@@ -10,6 +11,7 @@ mod secret;
 mod upstream;
 
 pub(crate) use chain::{Chain, ChainEntry, PluginEntry};
+pub(crate) use compress::{Compress, CompressSwitch};
 pub(crate) use file::Document;
 pub(crate) use listener::Listener;
 pub(crate) use plugin::{Grants, Isolation, Limits, Plugin};

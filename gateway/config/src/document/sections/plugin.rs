@@ -21,6 +21,9 @@ section! {
         "limits" => limits: Limits, empty;
         /// What happens to a request when it fails: answer 503, or go on without it.
         "on_error" => on_error: OnError, default(OnError::Deny);
+        /// Bodies with a `content-encoding` of gzip, br or zstd are decoded before the plugin reads them, to at most its
+        /// `limits.body`, and go on like that.
+        "decode" => decode: bool, default(false);
         /// Whether an instance serves request after request, or each request gets a fresh one.
         "isolation" => isolation: Isolation, default(Isolation::Reuse);
     }

@@ -1,8 +1,8 @@
 //! `[[route]]`.
 
-use super::ChainEntry;
 use super::retry::Retry;
 use super::upstream::KeyBy;
+use super::{ChainEntry, CompressSwitch};
 use crate::document::decode::{Decode, Decoder, Named, Node, NonEmpty, Spanned};
 use crate::document::definition::{Shape, Text};
 use crate::document::section::section;
@@ -53,6 +53,9 @@ section! {
         "allow" => allow: Vec<Leniency>, empty;
         /// How much a client may send.
         "limits" => limits: RouteLimits, empty;
+        /// Which answers are compressed: `true` for those that are worth it, or a table. It replaces the listener's, which holds
+        /// when not written.
+        "compress" => compress: CompressSwitch, optional;
         rule ExactlyOne ["upstream", "split", "answer", "redirect", "respond"];
         rule AtMostOne ["listener", "listeners"];
         rule Needs ["split-by", "split"];
