@@ -92,7 +92,7 @@ pub(crate) async fn serve(path: &Path, watching: Watching, host: HostOptions) ->
     if let Some(address) = &first.config.admin {
         admin::serve(address, Arc::clone(&running)).await.map_err(Refusal::Other)?;
     }
-    listeners.apply(&first.config.listeners, bound);
+    listeners.apply(&first.config.listeners, &first.tls, bound);
     let reload = Reload {
         path: path.to_owned(),
         watching,

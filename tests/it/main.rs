@@ -15,4 +15,6 @@ mod reload_edges;
 mod stalled_readers;
 mod templates;
 mod timeouts;
+mod tls;
+mod tls_reload;
 mod upstream_connections;

@@ -3,6 +3,7 @@
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
 mod plugin;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
+pub use tls::{Certificate, ClientCertificates, Tls, TlsVersion};
 
 /// Everything that one `gateway run` serves.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,8 @@ pub struct Config {
     pub folders: Vec<PathBuf>,
     /// Secret files that were read; watched as well.
     pub secret_files: Vec<PathBuf>,
+    /// Files of certificates and their keys that were read; watched as well.
+    pub certificate_files: Vec<PathBuf>,
     /// The folder that dropped components are taken from, absolute.
     pub plugin_directory: Option<PathBuf>,
     /// The local administration listener.
@@ -103,6 +107,10 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// Runs before every route's own chain, and for 404 and 405.
     pub chain: Vec<usize>,
+    /// None: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Every request is sent to the same place by HTTPS, on this port.
+    pub redirect_https: Option<u16>,
     /// Where it was written.
     pub place: Place,
 }

@@ -1,6 +1,6 @@
 //! `[[listener]]`.
 
-use super::ChainEntry;
+use super::{ChainEntry, HttpsPort, Tls};
 use crate::document::decode::Spanned;
 use crate::document::section::section;
 use crate::document::value::{Count, ListenAddress, Name, Size, Time};
@@ -18,6 +18,11 @@ section! {
         "limits" => limits: ListenerLimits, empty;
         /// Runs before every route's own chain, and for requests that no route matches.
         "chain" => chain: Vec<ChainEntry>, empty;
+        /// HTTPS; without it the listener takes plain HTTP.
+        "tls" => tls: Tls, optional;
+        /// Sends every request to the same place by HTTPS, with status 308: `true`, or the port where it is not 443.
+        "redirect-https" => redirect_https: HttpsPort, optional;
+        rule AtMostOne ["tls", "redirect-https"];
     }
 }
 

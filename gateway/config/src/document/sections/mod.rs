@@ -6,6 +6,7 @@ mod listener;
 mod plugin;
 mod route;
 mod secret;
+mod tls;
 mod upstream;
 
 pub(crate) use chain::{Chain, ChainEntry, PluginEntry};
@@ -14,4 +15,5 @@ pub(crate) use listener::Listener;
 pub(crate) use plugin::{Grants, Isolation, Limits, Plugin};
 pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
 pub(crate) use secret::SecretSource;
+pub(crate) use tls::{CertificateFiles, HttpsPort, Hsts, Tls};
 pub(crate) use upstream::Upstream;
