@@ -112,7 +112,8 @@ fn the_protocol_is_agreed_on_and_answers_are_whole() {
     let none = authority.believed(&[], rustls::DEFAULT_VERSIONS, None);
     assert_eq!(secure(&gateway, &none).get("/x").status, 200);
     let h2 = authority.believed(&["h2"], rustls::DEFAULT_VERSIONS, None);
-    for (config, says) in [(h2, &b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..]), (none, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")] {
+    for (config, says) in [(h2, &b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..]), (none, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")]
+    {
         let mut client = secure(&gateway, &config);
         client.send(says);
         assert_eq!(client.rest(), b"");
@@ -240,8 +241,12 @@ fn every_answer_over_tls_has_hsts_and_plain_requests_are_sent_there() {
     for (path, status) in [("/shop", 200), ("/none", 404), ("/%zz", 400)] {
         let answer = client.get(path);
         assert_eq!(answer.status, status, "{path}");
-        let said: Vec<_> =
-            answer.headers.iter().filter(|(name, _)| name == "strict-transport-security").map(|(_, value)| value).collect();
+        let said: Vec<_> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "strict-transport-security")
+            .map(|(_, value)| value)
+            .collect();
         assert_eq!(said, ["max-age=172800; includeSubDomains"], "{path}");
     }
     let mut plain = Client::connect(gateway.address("plain"));

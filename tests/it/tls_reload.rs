@@ -110,7 +110,10 @@ fn a_listener_takes_tls_and_gives_it_up_on_the_same_socket() {
     gateway.wait_for_generation(2);
     let mut secure = Client::secure(address, &authority.client_config(), "shop.example").unwrap();
     assert_eq!((secure.get("/x").status, plain.get("/x").status), (200, 200));
-    assert_eq!(upstream.received().iter().filter(|request| request.value("x-forwarded-proto") == Some("https")).count(), 1);
+    assert_eq!(
+        upstream.received().iter().filter(|request| request.value("x-forwarded-proto") == Some("https")).count(),
+        1
+    );
     gateway.configure(&config(&upstream, ""));
     gateway.wait_for_generation(3);
     assert_eq!(gateway.address("public"), address);

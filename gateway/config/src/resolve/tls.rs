@@ -73,10 +73,13 @@ impl<'d> CertificateReader<'d> {
         match CertifiedKey::from_der(chain, key, &self.provider) {
             Ok(key) => Some(Certificate { key: Arc::new(key), names }),
             Err(rustls::Error::InconsistentKeys(_)) => {
-                let message = format!("the key in `{}` is not that of the certificate in `{}`", key_file.name, cert.name);
+                let message =
+                    format!("the key in `{}` is not that of the certificate in `{}`", key_file.name, cert.name);
                 let diagnostic = Diagnostic::error("key-mismatch", message).at(key_file.place);
                 let diagnostic = diagnostic.label(cert.place, "the certificate");
-                reports.add(diagnostic.hint("the certificate itself comes first in its file, before those that signed it"));
+                reports.add(
+                    diagnostic.hint("the certificate itself comes first in its file, before those that signed it"),
+                );
                 None
             }
             Err(rustls::Error::InvalidCertificate(error)) => {
@@ -95,7 +98,11 @@ impl<'d> CertificateReader<'d> {
         let file = self.read(file, reports)?;
         match CertificateDer::pem_slice_iter(&file.content).collect::<Result<Vec<_>, _>>() {
             Ok(chain) if !chain.is_empty() => Some((file, chain)),
-            Ok(_) => file.invalid("invalid-certificate", "no certificate: nothing in it begins with `-----BEGIN CERTIFICATE-----`", reports),
+            Ok(_) => file.invalid(
+                "invalid-certificate",
+                "no certificate: nothing in it begins with `-----BEGIN CERTIFICATE-----`",
+                reports,
+            ),
             Err(error) => file.invalid("invalid-certificate", &format!("no certificate: {}", broken(&error)), reports),
         }
     }
@@ -111,7 +118,8 @@ impl<'d> CertificateReader<'d> {
             Ok(key) => Some((file, key)),
             Err(pem::Error::NoItemsFound) if file.content.windows(encrypted.len()).any(|part| part == encrypted) => {
                 let diagnostic = Diagnostic::error("invalid-key", format!("the key in `{}` is encrypted", file.name));
-                let hint = "decrypt it, for example with `openssl pkey -in FILE -out NEW`, and let only the gateway read it";
+                let hint =
+                    "decrypt it, for example with `openssl pkey -in FILE -out NEW`, and let only the gateway read it";
                 reports.add(diagnostic.at(file.place).hint(hint));
                 None
             }
@@ -199,7 +207,8 @@ fn strict_transport_security(written: &Spanned<Hsts>, reports: &mut Reports) -> 
     let hsts = &written.value;
     let (age, subdomains) = (hsts.max_age().seconds(), hsts.include_subdomains());
     if hsts.preload() && (age < PRELOAD_LEAST || !subdomains) {
-        let message = "browsers take no name into their lists that is not remembered for a year with all names below it";
+        let message =
+            "browsers take no name into their lists that is not remembered for a year with all names below it";
         let diagnostic = Diagnostic::error("invalid-hsts", message).at(&written.place);
         reports.add(diagnostic.hint("`{ max-age = \"365 d\", include-subdomains = true, preload = true }`"));
     }

@@ -15,5 +15,5 @@ pub(crate) use listener::Listener;
 pub(crate) use plugin::{Grants, Isolation, Limits, Plugin};
 pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
 pub(crate) use secret::SecretSource;
-pub(crate) use tls::{CertificateFiles, HttpsPort, Hsts, Tls};
+pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::Upstream;

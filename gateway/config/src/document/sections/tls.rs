@@ -1,7 +1,7 @@
 //! `tls` of a `[[listener]]`, and what sends plain requests there.
 
 use crate::TlsVersion;
-use crate::document::decode::{Decode, Decoder, NonEmpty, Node, Spanned};
+use crate::document::decode::{Decode, Decoder, Node, NonEmpty, Spanned};
 use crate::document::definition::Shape;
 use crate::document::section::section;
 use crate::document::value::{Age, Count, PlainText, choice};
@@ -71,9 +71,7 @@ impl Decode for HttpsPort {
         let value = node.get_ref();
         match value.as_bool() {
             Some(true) => Some(Self(443)),
-            None if value.is_integer() => {
-                u16::try_from(Port::decode(node, decoder)?.number()).ok().map(Self)
-            }
+            None if value.is_integer() => u16::try_from(Port::decode(node, decoder)?.number()).ok().map(Self),
             _ => {
                 decoder.wrong_type(node, "`true`, or the port of HTTPS where it is not 443", None);
                 None

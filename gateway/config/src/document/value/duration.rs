@@ -51,8 +51,9 @@ fn measure(text: &str, units: &[(&str, u64)], usual: &str) -> Result<Option<u64>
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim_start_matches(' ');
     let Ok(number) = number.parse::<u64>() else {
-        return Err(Fault::new(format!("`{text}` is no duration"))
-            .hint(format!("a whole number and a unit: `\"10 {usual}\"`")));
+        return Err(
+            Fault::new(format!("`{text}` is no duration")).hint(format!("a whole number and a unit: `\"10 {usual}\"`"))
+        );
     };
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         let fault = match unit {

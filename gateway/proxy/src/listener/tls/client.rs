@@ -15,15 +15,16 @@ pub(super) fn read(certificate: &[u8]) -> Option<ClientCertificate> {
     let extension = certificate.subject_alternative_name().ok().flatten();
     let names = extension.iter().flat_map(|extension| &extension.value.general_names).filter_map(alternative_name);
     let names: serde_json::Value = names.collect();
-    Some(ClientCertificate { subject: distinguished_name(certificate.subject()).into(), names: names.to_string().into() })
+    Some(ClientCertificate {
+        subject: distinguished_name(certificate.subject()).into(),
+        names: names.to_string().into(),
+    })
 }
 
 /// RFC 4514: the last part first, what is not just a letter escaped.
 fn distinguished_name(name: &X509Name<'_>) -> String {
-    let mut parts: Vec<String> = name
-        .iter_rdn()
-        .map(|part| part.iter().map(attribute).collect::<Vec<_>>().join("+"))
-        .collect();
+    let mut parts: Vec<String> =
+        name.iter_rdn().map(|part| part.iter().map(attribute).collect::<Vec<_>>().join("+")).collect();
     parts.reverse();
     parts.join(",")
 }

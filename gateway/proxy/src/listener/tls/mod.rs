@@ -32,7 +32,8 @@ const HTTP_11: &[u8] = b"http/1.1";
 const HANDSHAKE: u8 = 22;
 
 /// For whoever took the port for one of plain HTTP.
-const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 33\r\nconnection: close\r\n\r\n\
+const PLAIN: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 33\r\nconnection: close\r\n\r\n\
 This port is for `https://` URLs\n";
 
 /// How a listener speaks TLS. Made anew when something of it changes, so that nobody resumes what was agreed on under other
@@ -57,8 +58,7 @@ impl Tls {
         let builder = match &written.client {
             None => builder.with_no_client_auth(),
             Some(client) => {
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::clone(&client.authorities), provider);
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&client.authorities), provider);
                 let verifier = if client.required { verifier } else { verifier.allow_unauthenticated() };
                 builder.with_client_cert_verifier(verifier.build().map_err(|error| Error::General(error.to_string()))?)
             }
