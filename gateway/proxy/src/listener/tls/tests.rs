@@ -3,7 +3,7 @@
 use super::certificates::Certificates;
 use super::client;
 use gateway_config::Certificate;
-use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -59,6 +59,7 @@ fn a_name_cannot_look_like_another() {
         SanType::IpAddress("::1".parse().unwrap()),
     ];
     parameters.subject_alt_names.extend(sans);
+    parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::OrganizationName, "Shop, Inc.");
     parameters.distinguished_name.push(DnType::CommonName, " alice,O=admin\r\n#");
     parameters.distinguished_name.push(DnType::CustomDnType(vec![1, 2, 3, 4]), "x");
