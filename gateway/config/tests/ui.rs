@@ -3,6 +3,8 @@
 //! A case is `ui/NAME.toml`, or a folder `ui/NAME/` with a `gateway.toml`; what is printed about it stands in
 //! `ui/NAME.stderr`.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

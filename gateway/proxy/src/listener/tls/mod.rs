@@ -66,6 +66,8 @@ impl Tls {
         let mut config = builder.with_cert_resolver(Arc::new(Certificates::new(&written.certificates)));
         config.alpn_protocols = vec![H2.to_vec(), HTTP_11.to_vec()];
         config.ticketer = Ticketer::new()?;
+        // The strongest cipher that both have, whatever the client likes best.
+        config.ignore_client_order = true;
         let hsts = written.hsts.as_deref().and_then(|hsts| HeaderValue::from_str(hsts).ok());
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), hsts })
     }
