@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+use gateway_tests::Authority;
 use gateway_tests::gateway::program;
 use std::collections::BTreeMap;
 use std::fs;
@@ -192,14 +193,22 @@ fn every_example_loads() {
 
 #[test]
 fn the_guide_loads() {
-    let page = fs::read_to_string(root().join("gateway/docs/guide/configuration.md")).unwrap();
-    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let config = blocks.collect::<String>();
-    let said = refused(|folder| {
-        fs::write(folder.join("gateway.toml"), config).unwrap();
-        fs::write(folder.join("keys"), "alice:key").unwrap();
+    let said = ["configuration.md", "tls.md"].into_iter().filter_map(|name| {
+        let page = fs::read_to_string(root().join("gateway/docs/guide").join(name)).unwrap();
+        let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let config = blocks.collect::<String>();
+        refused(|folder| {
+            fs::write(folder.join("gateway.toml"), config).unwrap();
+            fs::write(folder.join("keys"), "alice:key").unwrap();
+            fs::create_dir(folder.join("tls")).unwrap();
+            for name in ["shop", "api", "partners"] {
+                let issued = Authority::default().server(&[&format!("{name}.example")]);
+                fs::write(folder.join(format!("tls/{name}.pem")), issued.cert).unwrap();
+                fs::write(folder.join(format!("tls/{name}.key")), issued.key).unwrap();
+            }
+        })
     });
-    check("the blocks of the guide's walk-through are one file that loads", "it says so", said);
+    check("the blocks of a page of the guide are one file that loads", "it says so", said);
 }
 
 /// What `gateway check` says against a folder that is made like this.

@@ -6,6 +6,7 @@
 mod components;
 mod plugins;
 mod routes;
+mod tls;
 
 use crate::process::descriptors;
 use crate::reload::Inputs;
@@ -13,6 +14,7 @@ use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
 use gateway_core::instruments::Instruments;
 use gateway_plugin_host::Host;
+use gateway_proxy::listener::Tls;
 use gateway_proxy::snapshot::{Counters, Snapshot};
 use gateway_proxy::upstream::Upstream;
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +27,8 @@ pub(crate) use plugins::Installed;
 pub(crate) struct Assembly {
     pub(crate) config: Config,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// By the name of the listener.
+    pub(crate) tls: HashMap<Arc<str>, Arc<Tls>>,
     pub(crate) plugins: Vec<Installed>,
     /// What is probably not meant.
     pub(crate) warnings: Vec<Diagnostic>,
@@ -56,6 +60,7 @@ impl Assembler {
         let plugins = plugins::install(self, &config, &components, previous)?;
         let upstreams = upstreams(&config, previous);
         let tables = routes::tables(&config, &plugins, &upstreams)?;
+        let tls = tls::prepare(&config, previous)?;
         let snapshot = Snapshot {
             generation: previous.map_or(1, |previous| previous.snapshot.generation + 1),
             tables,
@@ -63,7 +68,7 @@ impl Assembler {
             trusted_proxies: config.trusted_proxies.clone(),
             counters: Counters::new(&self.instruments),
         };
-        Ok(Assembly { config, snapshot: Arc::new(snapshot), plugins, warnings, sources })
+        Ok(Assembly { config, snapshot: Arc::new(snapshot), tls, plugins, warnings, sources })
     }
 }
 
@@ -83,7 +88,7 @@ impl Assembly {
 
 /// The files that a configuration depends on.
 pub(crate) fn inputs(config: &Config) -> Inputs {
-    let files = config.files.iter().chain(&config.secret_files).cloned();
+    let files = config.files.iter().chain(&config.secret_files).chain(&config.certificate_files).cloned();
     let components = config.plugins.iter().map(|plugin| plugin.file.clone());
     let folders = config.folders.iter().chain(&config.plugin_directory).cloned();
     Inputs::new(files.chain(components), folders)

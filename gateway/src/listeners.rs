@@ -4,11 +4,11 @@ use crate::process::{Descriptor, Inherited};
 use arc_swap::ArcSwap;
 use gateway_config::{Diagnostic, Listener as Written};
 use gateway_core::instruments::Instruments;
-use gateway_proxy::listener::{Bound, LINGER, Listener, Settings};
+use gateway_proxy::listener::{Bound, LINGER, Listener, Settings, Tls};
 use gateway_proxy::snapshot::Snapshot;
 use gateway_proxy::workers::Workers;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -81,9 +81,13 @@ impl Listeners {
     }
 
     /// Serves what was bound, applies changed settings, drains what is no longer written. The snapshot is in force already.
-    pub(crate) fn apply(&self, written: &[Written], bound: Vec<(Key, Bound)>) {
+    pub(crate) fn apply(&self, written: &[Written], tls: &HashMap<Arc<str>, Arc<Tls>>, bound: Vec<(Key, Bound)>) {
         let mut open = self.open.lock();
-        let settings = |listener: &Written| Settings { timeouts: listener.timeouts, limits: listener.limits };
+        let settings = |listener: &Written| Settings {
+            timeouts: listener.timeouts,
+            limits: listener.limits,
+            tls: tls.get(&listener.name).cloned(),
+        };
         let Some(alive) = self.alive.lock().clone() else { return };
         for (key, bound) in bound {
             if let Some(listener) = written.iter().find(|listener| listener.name == key.0) {

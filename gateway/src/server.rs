@@ -110,7 +110,7 @@ pub(crate) async fn serve(
     };
     listeners.forget_inherited();
     first.snapshot.upstreams.values().for_each(Upstream::start);
-    listeners.apply(&first.config.listeners, bound);
+    listeners.apply(&first.config.listeners, &first.tls, bound);
     first.warn(None);
     let reload = Reload {
         path: path.to_owned(),

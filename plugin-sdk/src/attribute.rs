@@ -2,6 +2,7 @@
 //!
 //! An attribute belongs to its writer. The names `consumer`, `claims` and `groups` are shared; to write them a plugin asks
 //! for `identity` in `plugin.toml`. `plugin/name` reads another plugin's. All attributes of an exchange together have 16 KiB.
+//! Names that begin with `tls.` are facts of the connection, which no plugin can write.
 //!
 //! ```
 //! use plugin_sdk::attribute::Attribute;
@@ -22,6 +23,12 @@ use std::marker::PhantomData;
 
 /// The shared attribute that names who asks.
 pub const CONSUMER: &str = "consumer";
+
+/// Whose certificate the client has shown, where the listener asks for one: the subject's name (RFC 4514).
+pub const TLS_SUBJECT: &str = "tls.subject";
+
+/// Its alternative names, a JSON list: `["DNS:alice.example","URI:spiffe://example/alice"]`.
+pub const TLS_SANS: &str = "tls.sans";
 
 /// The attribute, where it is text.
 #[must_use]

@@ -16,6 +16,8 @@ mod reload_edges;
 mod stalled_readers;
 mod templates;
 mod timeouts;
+mod tls;
+mod tls_reload;
 mod upgrade;
 mod upstream_connections;
 mod upstreams;

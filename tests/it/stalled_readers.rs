@@ -1,7 +1,8 @@
 //! HARDENING P11: a client that asks for much and takes little pins little, in the gateway and in its sockets.
 
+use gateway_tests::gateway::Setup;
 use gateway_tests::wait::until;
-use gateway_tests::{Client, Reply, TestGateway, Upstream};
+use gateway_tests::{Authority, Client, Reply, TestGateway, Upstream};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -49,6 +50,34 @@ fn p11_a_reader_that_stalls_pins_little() {
         assert_eq!(healthy.get("/after").status, 200);
         drop(stalled);
     }
+}
+
+/// Over TLS there is one buffer more.
+#[test]
+fn p11_a_reader_that_stalls_over_tls_pins_little() {
+    let (authority, upstream) = (Authority::default(), upstream());
+    let tls = "tls = { certificates = [{ cert = \"a.pem\", key = \"a.pem\" }] }";
+    let config =
+        upstream.config().replace("address = \"127.0.0.1:0\"\n", &format!("address = \"127.0.0.1:0\"\n{tls}\n"));
+    let gateway = Setup::new(&config).file("a.pem", authority.server(&["shop.example"]).pair()).start();
+    let client = || Client::secure(gateway.address("public"), &authority.client_config(), "shop.example").unwrap();
+    assert_eq!(client().get("/warm").body.len(), ANSWER);
+    let before = gateway.memory() + gateway.socket_memory();
+    let stalled: Vec<_> = (0..READERS)
+        .map(|_| {
+            let mut client = client();
+            client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+            let mut taken = 0;
+            while taken < ANSWER / 2 {
+                taken += client.read(&mut [0; 16 * 1024]).unwrap();
+            }
+            client
+        })
+        .collect();
+    let each = held(&gateway, before);
+    assert!(each <= 256, "P11: {each} KiB for each reader that stalls");
+    assert_eq!(client().get("/after").status, 200);
+    drop(stalled);
 }
 
 /// A client that has sent its request, with a receive buffer of this size.

@@ -1,7 +1,9 @@
 //! A client that sends just the bytes it is told to.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use rustls::{ClientConfig, ClientConnection};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wait::PATIENCE;
@@ -9,6 +11,7 @@ use crate::wait::PATIENCE;
 /// A connection.
 pub struct Client {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     /// Read and not yet consumed.
     left: Vec<u8>,
 }
@@ -31,12 +34,52 @@ impl Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, left: Vec::new() }
+        Self { stream, tls: None, left: Vec::new() }
+    }
+
+    /// Connects and agrees on keys, asking for the server of this name.
+    ///
+    /// # Errors
+    /// They did not agree.
+    pub fn secure(address: SocketAddr, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
+        let mut client = Self::connect(address);
+        let name = name.to_owned().try_into().unwrap();
+        let mut tls = Box::new(ClientConnection::new(Arc::clone(config), name).unwrap());
+        while tls.is_handshaking() {
+            if tls.complete_io(&mut client.stream)? == (0, 0) {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        client.tls = Some(tls);
+        Ok(client)
+    }
+
+    /// What was agreed on.
+    ///
+    /// # Panics
+    /// The connection is a plain one.
+    #[must_use]
+    pub fn tls(&self) -> &ClientConnection {
+        self.tls.as_ref().unwrap()
     }
 
     /// Sends bytes; a peer that has closed meanwhile is no error here.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes.as_ref()),
+            None => self.stream.write_all(bytes.as_ref()),
+        };
+    }
+
+    /// Reads what comes next.
+    ///
+    /// # Errors
+    /// The connection has failed, or nothing has come in time.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(buffer),
+            None => self.stream.read(buffer),
+        }
     }
 
     /// Says that nothing more comes.
@@ -94,7 +137,7 @@ impl Client {
     pub fn is_closed_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
         let mut byte = [0];
-        let closed = match self.stream.read(&mut byte) {
+        let closed = match self.read(&mut byte) {
             Ok(0) => true,
             Ok(_) => false,
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
@@ -106,7 +149,7 @@ impl Client {
     /// More bytes; false at the end.
     fn read_some(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        match self.read(&mut buffer) {
             Ok(count) => {
                 self.left.extend_from_slice(&buffer[..count]);
                 count > 0

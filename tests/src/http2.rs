@@ -1,7 +1,7 @@
 //! HTTP/2 frames by hand (RFC 9113), for clients that misbehave.
 
 use crate::client::Client;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,12 @@ impl Http2 {
     /// Connects and says hello, with these settings.
     #[must_use]
     pub fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
-        let mut client = Client::connect(address);
+        Self::over(Client::connect(address), settings)
+    }
+
+    /// Says hello on a connection that is there.
+    #[must_use]
+    pub fn over(mut client: Client, settings: &[(u16, u32)]) -> Self {
         let payload: Vec<u8> =
             settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
         client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -120,7 +125,7 @@ impl Http2 {
             }
             self.client.stream().set_read_timeout(Some(left)).unwrap();
             let mut buffer = [0; 16 * 1024];
-            match self.client.stream().read(&mut buffer) {
+            match self.client.read(&mut buffer) {
                 Ok(0) => return Ok(None),
                 Ok(count) => self.left.extend_from_slice(&buffer[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {

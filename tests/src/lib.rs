@@ -13,9 +13,11 @@
 pub mod client;
 pub mod gateway;
 pub mod http2;
+pub mod tls;
 pub mod upstream;
 pub mod wait;
 
 pub use client::{Client, Response};
 pub use gateway::TestGateway;
+pub use tls::Authority;
 pub use upstream::{Reply, Upstream};

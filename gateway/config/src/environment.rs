@@ -1,9 +1,10 @@
-//! What loading needs from the machine, behind a trait so that tests need neither files nor environment variables.
+//! What loading needs from the machine, behind a trait so that tests need neither files, environment variables nor the time.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-/// Files and environment variables.
+/// Files, environment variables, the time.
 pub trait Environment {
     /// The value of an environment variable, if it is set and valid UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
@@ -24,6 +25,9 @@ pub trait Environment {
 
     /// The same path from the root of the file system, without looking at the file system.
     fn absolute(&self, path: &Path) -> PathBuf;
+
+    /// The time of day, by which certificates expire.
+    fn now(&self) -> SystemTime;
 }
 
 /// The process's own.
@@ -47,5 +51,10 @@ impl Environment for SystemEnvironment {
 
     fn absolute(&self, path: &Path) -> PathBuf {
         std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this crate knows no other clock")]
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
     }
 }

@@ -66,7 +66,7 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Loaded, Proble
     match is_valid {
         true => Ok(Loaded { config, warnings: diagnostics, sources }),
         false => {
-            let files = config.files.into_iter().chain(config.secret_files).collect();
+            let files = config.files.into_iter().chain(config.secret_files).chain(config.certificate_files).collect();
             Err(Problems { diagnostics, files, folders: config.folders, sources })
         }
     }

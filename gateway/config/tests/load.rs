@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gateway_config::{
     Compress, Compression, Config, Dispatch, Encoding, Environment, HostPolicy, Loaded, OnError, Problems, Rewrite,
@@ -65,6 +65,10 @@ impl Environment for Memory {
 
     fn absolute(&self, path: &Path) -> PathBuf {
         Path::new("/srv").join(path)
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
     }
 }
 

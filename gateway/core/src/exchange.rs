@@ -2,6 +2,7 @@
 
 use crate::attributes::Attributes;
 use crate::dispatch::Dispatch;
+use crate::peer::{ClientCertificate, FACTS};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
@@ -18,6 +19,8 @@ pub struct Exchange {
     pub parameters: Vec<(Arc<str>, String)>,
     /// The client's address, behind trusted proxies the one they name.
     pub client: IpAddr,
+    /// Whose certificate the peer of the connection has shown; only over TLS, where the listener asks for one.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// What was asked.
     pub request: Request,
     /// What is answered; none before the response phases.
@@ -34,6 +37,17 @@ pub struct Exchange {
     pub depth: u8,
     /// Where sub-requests of this exchange go: the forwarder of the snapshot that the exchange is pinned to.
     pub dispatch: Arc<dyn Dispatch>,
+}
+
+impl Exchange {
+    /// An attribute as the plugin `reader` sees it: a fact of the connection, or what a plugin wrote.
+    #[must_use]
+    pub fn attribute(&self, reader: &str, name: &str) -> Option<&Bytes> {
+        match name.starts_with(FACTS) {
+            true => self.certificate.as_ref()?.fact(name),
+            false => self.attributes.read(reader, name),
+        }
+    }
 }
 
 /// The head of a request in its one normal form.

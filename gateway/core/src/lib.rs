@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod headers;
 pub mod instruments;
 pub mod path;
+pub mod peer;
 pub mod plugin;
 pub mod problem;
 pub mod repeats;

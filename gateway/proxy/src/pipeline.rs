@@ -47,7 +47,7 @@ pub async fn run(
         match admission.enter(exchange.deadline).await {
             Ok(permit) => outcome.permit = Some(permit),
             Err(refused) => {
-                return finish(Err((exchange, overloaded(route, refused))), &route.chain, offer, outcome).await;
+                return finish(Err((exchange, overloaded(route, refused))), &route.chain, outcome).await;
             }
         }
     }

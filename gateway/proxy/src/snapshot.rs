@@ -57,6 +57,8 @@ pub struct Table {
     pub target_limit: usize,
     /// Bytes of a request body where the route has no bound of its own.
     pub body_limit: Option<u64>,
+    /// Every request is sent to the same place by HTTPS, on this port.
+    pub redirect_https: Option<u16>,
 }
 
 impl Snapshot {

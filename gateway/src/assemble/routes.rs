@@ -40,6 +40,7 @@ pub(super) fn tables(
             unmatched: chain(listener, &[], plugins),
             target_limit: listener.limits.target,
             body_limit: listener.limits.body,
+            redirect_https: listener.redirect_https,
         };
         tables.insert(Arc::clone(&listener.name), Arc::new(table));
     }

@@ -40,7 +40,13 @@ fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
     let mut matched = false;
     for listener in listeners {
         print(format_args!("\nlistener    {} ({})    {}", listener.name, listener.address, at(&listener.place)));
-        matched |= on(&assembly, listener, &request);
+        matched |= match listener.redirect_https {
+            Some(port) => {
+                print(format_args!("redirect    308 to the same place by HTTPS, port {port}"));
+                true
+            }
+            None => on(&assembly, listener, &request),
+        };
     }
     Ok(if matched { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
 }
@@ -66,7 +72,7 @@ fn request(options: &Explain) -> anyhow::Result<(Request, Option<u16>)> {
     };
     let request = Request {
         method,
-        scheme: "http",
+        scheme: if uri.scheme_str() == Some("https") { "https" } else { "http" },
         authority: uri
             .authority()
             .map_or_else(|| "".into(), |authority| authority.as_str().to_ascii_lowercase().into()),

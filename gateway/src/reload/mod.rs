@@ -213,7 +213,7 @@ impl Reload {
         self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         assembly.snapshot.upstreams.values().for_each(Upstream::start);
-        self.listeners.apply(&assembly.config.listeners, bound);
+        self.listeners.apply(&assembly.config.listeners, &assembly.tls, bound);
         let generation = assembly.snapshot.generation;
         *self.current.lock() = assembly;
         self.succeeded.increment();

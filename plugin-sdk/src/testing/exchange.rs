@@ -89,7 +89,7 @@ impl Exchange {
         self
     }
 
-    /// With an attribute that is set already: a shared one, or `plugin/name` of another plugin.
+    /// With an attribute that is set already: a shared one, `plugin/name` of another plugin, or a fact such as `tls.subject`.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.state.attributes.insert(name.to_owned(), value.into());

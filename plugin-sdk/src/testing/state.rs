@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All attributes of an exchange together.
 const ATTRIBUTES: usize = 16 * 1024;
 
+/// What the names of facts begin with.
+const FACTS: &str = "tls.";
+
 /// The attributes that need the capability `identity`.
 const SHARED: [&str; 3] = ["consumer", "claims", "groups"];
 
@@ -93,6 +96,9 @@ impl State {
         }
         if name.is_empty() || name.contains('/') {
             return Err(Error::Invalid(format!("`{name}` is not a name of an attribute that can be written")));
+        }
+        if name.starts_with(FACTS) {
+            return Err(Error::Invalid(format!("attributes whose names begin with `{FACTS}` are the gateway's own")));
         }
         if SHARED.contains(&name) {
             self.allow("identity")?;

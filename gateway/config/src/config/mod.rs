@@ -4,6 +4,7 @@
 
 mod compress;
 mod plugin;
+mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
+pub use tls::{Certificate, ClientCertificates, Tls, TlsVersion};
 pub use upstream::*;
 
 /// Everything that one `gateway run` serves.
@@ -25,6 +27,8 @@ pub struct Config {
     pub folders: Vec<PathBuf>,
     /// Secret files that were read; watched as well.
     pub secret_files: Vec<PathBuf>,
+    /// Files of certificates and their keys that were read; watched as well.
+    pub certificate_files: Vec<PathBuf>,
     /// The folder that dropped components are taken from, absolute.
     pub plugin_directory: Option<PathBuf>,
     /// The local administration listener.
@@ -111,6 +115,10 @@ pub struct Listener {
     pub chain: Vec<usize>,
     /// For routes that say nothing of it.
     pub compress: Compression,
+    /// None: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Every request is sent to the same place by HTTPS, on this port.
+    pub redirect_https: Option<u16>,
     /// Where it was written.
     pub place: Place,
 }

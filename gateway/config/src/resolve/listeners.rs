@@ -6,24 +6,31 @@ use std::sync::Arc;
 
 use super::chains::Chains;
 use super::compress;
+use super::tls::CertificateReader;
 use crate::document::decode::Spanned;
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document};
 use crate::document::value::ListenAddress;
-use crate::{Compression, Diagnostic, Listener, ListenerLimits, ListenerTimeouts, Place};
+use crate::{Compression, Diagnostic, Listener, ListenerLimits, ListenerTimeouts, Place, Tls};
 
 /// The listeners in the order written.
-pub(crate) fn resolve(document: &Document, chains: &mut Chains<'_>, reports: &mut Reports) -> Vec<Listener> {
+pub(crate) fn resolve(
+    document: &Document,
+    chains: &mut Chains<'_>,
+    certificates: &mut CertificateReader<'_>,
+    reports: &mut Reports,
+) -> Vec<Listener> {
     report_shared_addresses(document, reports);
     let mut listeners = Vec::new();
     for Spanned { value, place } in &document.listeners {
         let chain = chains.resolve(&value.chain, reports);
-        listeners.extend(listener(value, place, chain));
+        let tls = value.tls.as_ref().and_then(|written| certificates.tls(written, reports));
+        listeners.extend(listener(value, place, chain, tls));
     }
     listeners
 }
 
-fn listener(written: &sections::Listener, place: &Place, chain: Vec<usize>) -> Option<Listener> {
+fn listener(written: &sections::Listener, place: &Place, chain: Vec<usize>, tls: Option<Tls>) -> Option<Listener> {
     let sections::Listener { timeouts, limits, .. } = written;
     Some(Listener {
         name: Arc::clone(&written.name.as_ref()?.value.0),
@@ -44,6 +51,8 @@ fn listener(written: &sections::Listener, place: &Place, chain: Vec<usize>) -> O
         },
         chain,
         compress: written.compress.as_ref().map_or(Compression::Off, compress::resolve),
+        tls,
+        redirect_https: written.redirect_https.map(|port| port.0),
         place: place.clone(),
     })
 }

@@ -11,6 +11,7 @@ mod plugins;
 mod routes;
 mod secrets;
 mod specificity;
+mod tls;
 mod upstreams;
 
 pub use specificity::{Specificity, specificity};
@@ -27,6 +28,7 @@ use chains::Chains;
 use names::Names;
 use plugins::Plugins;
 use secrets::Secrets;
+use tls::CertificateReader;
 
 /// The whole configuration. Where problems were reported, what they concern is missing from it.
 pub(crate) fn resolve(document: &Document, environment: &dyn Environment, reports: &mut Reports) -> Config {
@@ -37,7 +39,8 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let mut chains = Chains::new(&names, plugins);
 
     let upstreams = upstreams::resolve(document);
-    let listeners = listeners::resolve(document, &mut chains, reports);
+    let mut certificates = CertificateReader::new(environment);
+    let listeners = listeners::resolve(document, &mut chains, &mut certificates, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);
     names.warn_unused(reports);
@@ -52,6 +55,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         files: Vec::new(),
         folders: Vec::new(),
         secret_files,
+        certificate_files: certificates.files,
         plugin_directory,
         admin: admin.map(|address| address.0),
         drain: server.drain().duration(),

@@ -8,6 +8,7 @@ use crate::state::State;
 use bytes::Bytes;
 use gateway_core::attributes::{Owner, SHARED};
 use gateway_core::exchange::Stage;
+use gateway_core::peer::FACTS;
 use std::sync::Arc;
 
 /// The name of an attribute, in bytes.
@@ -15,12 +16,15 @@ const NAME: usize = 128;
 
 impl State {
     fn read_attribute(&self, name: &str) -> Option<&Bytes> {
-        self.exchange.as_deref()?.attributes.read(&self.settings.name, name)
+        self.exchange.as_deref()?.attribute(&self.settings.name, name)
     }
 
     fn write_attribute(&mut self, name: &str, value: Bytes) -> Result<(), Error> {
         if name.is_empty() || name.len() > NAME || name.contains('/') {
             return Err(invalid(format!("an attribute's name has 1 to {NAME} bytes and no `/`")));
+        }
+        if name.starts_with(FACTS) {
+            return Err(invalid(format!("attributes whose names begin with `{FACTS}` are the gateway's own")));
         }
         let owner = if !SHARED.contains(&name) {
             Owner::Plugin(Arc::clone(&self.settings.name))

@@ -72,6 +72,7 @@ async fn what_is_asked_and_granted_is_done() {
     for (function, arguments, expected) in [
         ("exchange.set-attribute", &["consumer", "ada"][..], 0),
         ("exchange.set-attribute", &["a/b", "x"], 402),
+        ("exchange.set-attribute", &["tls.subject", "CN=admin"], 402),
         ("exchange.set-upstream", &["orders"], 0),
         ("exchange.set-upstream", &["gone"], 402),
         ("exchange.set-upstream", &["other"], 400),

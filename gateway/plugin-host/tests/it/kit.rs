@@ -87,6 +87,7 @@ pub(crate) fn exchange() -> Box<Exchange> {
         },
         response: None,
         stage: Stage::Request,
+        certificate: None,
         attributes: gateway_core::attributes::Attributes::default(),
         upstream: None,
         deadline: clock::now() + Duration::from_secs(10),

@@ -48,7 +48,13 @@ fn bad(detail: &str) -> Error {
 ///
 /// # Errors
 /// It has none, or it is not for a gateway (CONNECT, `*`).
-pub(super) fn admit(head: Parts, target_limit: usize, fields: usize, memory: &Memory) -> Result<Admitted, Error> {
+pub(super) fn admit(
+    head: Parts,
+    scheme: &'static str,
+    target_limit: usize,
+    fields: usize,
+    memory: &Memory,
+) -> Result<Admitted, Error> {
     let Parts { method, uri, version, mut headers, .. } = head;
     if method == Method::CONNECT {
         return Err(bad("CONNECT is not served"));
@@ -89,7 +95,7 @@ pub(super) fn admit(head: Parts, target_limit: usize, fields: usize, memory: &Me
     }
     join_cookies(&mut headers);
 
-    let request = Request { method, scheme: "http", authority, path, query, headers };
+    let request = Request { method, scheme, authority, path, query, headers };
     Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency } })
 }
 

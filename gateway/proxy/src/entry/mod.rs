@@ -5,6 +5,7 @@
 mod admit;
 mod authority;
 mod identity;
+mod redirect;
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ use gateway_config::ListenerTimeouts;
 use gateway_core::attributes::Attributes;
 use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Stage};
+use gateway_core::peer::ClientCertificate;
 use gateway_core::{Body, Error, Kind, Origin, problem};
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -43,15 +45,36 @@ pub struct Connection {
     pub body_total: Duration,
     /// Fields of a head: HTTP/2 bounds bytes only.
     pub fields: usize,
+    /// None: plain HTTP.
+    pub tls: Option<Secure>,
     authority: Memory,
+}
+
+/// What every request of a TLS connection shares.
+#[derive(Clone)]
+pub struct Secure {
+    /// Whose certificate the client has shown.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// For `strict-transport-security` in every answer.
+    pub hsts: Option<HeaderValue>,
 }
 
 impl Connection {
     /// A connection from `peer` to the listener of this name.
     #[must_use]
-    pub fn new(listener: Arc<str>, peer: Peer, timeouts: &ListenerTimeouts, fields: usize) -> Self {
+    pub fn new(
+        listener: Arc<str>,
+        peer: Peer,
+        timeouts: &ListenerTimeouts,
+        fields: usize,
+        tls: Option<Secure>,
+    ) -> Self {
         let (body_stall, body_total) = (timeouts.body, timeouts.body_total);
-        Self { listener, peer, body_stall, body_total, fields, authority: Memory::default() }
+        Self { listener, peer, body_stall, body_total, fields, tls, authority: Memory::default() }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 }
 
@@ -64,10 +87,15 @@ pub async fn serve(
     let started = now();
     let panicked = snapshot.counters.panicked.clone();
     let answered = AssertUnwindSafe(answer(snapshot, connection, request, started)).catch_unwind().await;
-    answered.unwrap_or_else(|_| {
+    let mut response = answered.unwrap_or_else(|_| {
         panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
-    })
+    });
+    if let Some(hsts) = connection.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
+        // The service's own word for it would be a second one, of which a browser takes the first (RFC 6797 8.1).
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
+    response
 }
 
 async fn answer(
@@ -80,10 +108,16 @@ async fn answer(
         return refusal(&Error::new(Kind::Overloaded, "the listener is being removed"));
     };
     let (head, body) = request.into_parts();
-    let admitted = match admit::admit(head, table.target_limit, connection.fields, &connection.authority) {
+    let scheme = connection.scheme();
+    let admitted = match admit::admit(head, scheme, table.target_limit, connection.fields, &connection.authority) {
         Ok(admitted) => admitted,
         Err(error) => return refusal(&error),
     };
+    if let Some(port) = table.redirect_https
+        && !redirect::came_by_https(&connection.peer, &snapshot, &admitted.request.headers)
+    {
+        return redirect::to_https(&admitted.request, port, &snapshot.counters);
+    }
     let matched = match route(&table, &admitted) {
         Ok(matched) => matched,
         Err(error) => return refusal(&error),
@@ -140,6 +174,7 @@ fn exchange(
         route: route.map_or_else(|| "".into(), |route| Arc::clone(&route.name)),
         parameters,
         client: client_address(&connection.peer, snapshot, &request.headers),
+        certificate: connection.tls.as_ref().and_then(|tls| tls.certificate.clone()),
         request,
         response: None,
         stage: Stage::Request,

@@ -3,11 +3,11 @@
 use super::activity::{Activity, Open, Verdict};
 use super::dozing::Dozing;
 use super::flood::Guard;
-use super::socket::ClientStream;
+use super::socket::{ClientStream, Socket, Transport};
 use super::stream::StreamExecutor;
-use super::{LINGER, Settings, Shared, Stop};
+use super::{LINGER, Settings, Shared, Stop, Tls, tls};
 use crate::completion::ResponseBody;
-use crate::entry::{self, Connection};
+use crate::entry::{self, Connection, Secure};
 use crate::forward::Peer;
 use bytes::Bytes;
 use gateway_core::clock::now;
@@ -36,18 +36,50 @@ const STREAM_BUFFER: usize = 16 * 1024;
 pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     let settings = shared.settings.load_full();
     let activity = Arc::new(Activity::new(settings.timeouts));
-    let mut stream = ClientStream::new(tcp, Arc::clone(&activity));
+    let socket = Socket::new(tcp, Arc::clone(&activity));
+    let (transport, secure) = match &settings.tls {
+        None => (Transport::Plain(socket), None),
+        // On the heap, and only as long as it takes.
+        Some(tls) => match Box::pin(handshake(tls, socket, &activity, shared)).await {
+            Some((transport, secure)) => (transport, Some(secure)),
+            None => return,
+        },
+    };
+    let client = &Client { address: peer, secure };
+    let mut stream = ClientStream::new(transport, Arc::clone(&activity));
     match first(stream.is_http2(), &activity, shared).await {
-        Some(Ok(true)) => Box::pin(serve_http2(stream, peer, shared, &settings, &activity)).await,
+        Some(Ok(true)) => Box::pin(serve_http2(stream, client, shared, &settings, &activity)).await,
         Some(Ok(false)) => loop {
             // On the heap, and only as long as there is something to serve.
-            let Some(quiet) = Box::pin(serve_http1(stream, peer, shared, &settings, &activity)).await else { return };
+            let Some(quiet) = Box::pin(serve_http1(stream, client, shared, &settings, &activity)).await else { return };
             let Some(Ok(())) = first(quiet.readable(), &activity, shared).await else { return };
             stream = quiet;
         },
         Some(Err(error)) => tracing::trace!(%peer, %error, "a connection ended before its first request"),
         None => {}
     }
+}
+
+/// Who is at the other end.
+struct Client {
+    address: SocketAddr,
+    secure: Option<Secure>,
+}
+
+/// Agrees on keys, in the time that a head may take: until then nothing is known of who holds the connection.
+async fn handshake(tls: &Tls, socket: Socket, activity: &Activity, shared: &Shared) -> Option<(Transport, Secure)> {
+    activity.head_began();
+    let stream = match first(tls.accept(socket), activity, shared).await? {
+        Ok(stream) => stream,
+        Err(error) => {
+            shared.insecure.increment();
+            tracing::debug!(listener = %shared.name, %error, "a handshake failed");
+            return None;
+        }
+    };
+    activity.head_ended();
+    let secure = Secure { certificate: tls::client_certificate(&stream), hsts: tls.hsts().cloned() };
+    Some((Transport::Tls(stream), secure))
 }
 
 /// Waits for the first of a request; nothing of it comes in time, or before the listener has drained.
@@ -75,12 +107,12 @@ async fn stopping(stop: &mut watch::Receiver<Stop>) -> Duration {
 /// Serves requests until the connection ends, or, giving the socket back, until none has come for a while.
 async fn serve_http1(
     stream: ClientStream,
-    peer: SocketAddr,
+    client: &Client,
     shared: &Arc<Shared>,
     settings: &Settings,
     activity: &Arc<Activity>,
 ) -> Option<ClientStream> {
-    let connection = Arc::new(of(peer, shared, settings));
+    let connection = Arc::new(of(client, shared, settings));
     let service = service_fn(|request| {
         activity.head_ended();
         answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request)
@@ -93,7 +125,7 @@ async fn serve_http1(
         .serve_connection(TokioIo::new(stream), service);
     match drive(Pin::new(&mut served), activity, None, shared).await {
         Left::Quiet => {
-            tracing::trace!(%peer, "a quiet connection gives up its buffers");
+            tracing::trace!(peer = %client.address, "a quiet connection gives up its buffers");
             let parts = served.into_parts();
             let mut stream = parts.io.into_inner();
             // Without a byte in it, it would still hold the buffer.
@@ -106,7 +138,7 @@ async fn serve_http1(
 
 async fn serve_http2(
     mut stream: ClientStream,
-    peer: SocketAddr,
+    client: &Client,
     shared: &Arc<Shared>,
     settings: &Settings,
     activity: &Arc<Activity>,
@@ -114,7 +146,7 @@ async fn serve_http2(
     let guard = Arc::new(Guard::new());
     stream.guard(Arc::clone(&guard));
     activity.head_ended();
-    let connection = Arc::new(of(peer, shared, settings));
+    let connection = Arc::new(of(client, shared, settings));
     let service =
         service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
     let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };
@@ -130,8 +162,9 @@ async fn serve_http2(
     drive(pin!(served), activity, Some(&guard), shared).await;
 }
 
-fn of(peer: SocketAddr, shared: &Shared, settings: &Settings) -> Connection {
-    Connection::new(Arc::clone(&shared.name), Peer::new(peer), &settings.timeouts, settings.limits.headers)
+fn of(client: &Client, shared: &Shared, settings: &Settings) -> Connection {
+    let (name, peer) = (Arc::clone(&shared.name), Peer::new(client.address));
+    Connection::new(name, peer, &settings.timeouts, settings.limits.headers, client.secure.clone())
 }
 
 async fn answer(

@@ -6,9 +6,11 @@ mod dozing;
 mod flood;
 mod socket;
 mod stream;
+mod tls;
 
 pub(crate) use activity::Open;
 pub use stream::Stream;
+pub use tls::Tls;
 
 use crate::snapshot::Snapshot;
 use crate::workers::{Seat, Workers};
@@ -56,6 +58,8 @@ pub struct Settings {
     pub timeouts: ListenerTimeouts,
     /// How much it may send.
     pub limits: ListenerLimits,
+    /// None: plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// How far a listener is on its way out.
@@ -77,6 +81,8 @@ struct Shared {
     accepted: Counter,
     refused: Counter,
     floods: Counter,
+    /// Connections that did not agree on keys.
+    insecure: Counter,
 }
 
 /// A socket that is bound and not yet served: binding is what can fail, so it comes before anything is swapped.
@@ -166,6 +172,7 @@ impl Listener {
             accepted: instruments.counter("connections.accepted"),
             refused: instruments.counter("connections.refused"),
             floods: instruments.counter("connections.ended-for-abuse"),
+            insecure: instruments.counter("connections.failed-handshakes"),
         };
         let weak = Arc::downgrade(&socket);
         tokio::spawn(accept(socket, Arc::new(shared)));
@@ -239,15 +246,19 @@ async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
 fn admit(stream: io::Result<std::net::TcpStream>, peer: SocketAddr, shared: &Arc<Shared>, permits: &Arc<Semaphore>) {
     let Ok(stream) = stream else { return };
     let open = Semaphore::MAX_PERMITS - permits.available_permits();
+    let settings = shared.settings.load();
     match Arc::clone(permits).try_acquire_owned() {
-        Ok(permit) if open < shared.settings.load().limits.connections => {
+        Ok(permit) if open < settings.limits.connections => {
             shared.accepted.increment();
             let held = Arc::clone(shared);
             shared.workers.spawn(move |seat| serve(stream, peer, held, permit, seat));
         }
         _ => {
             shared.refused.increment();
-            refuse(&stream);
+            // Nothing can be said in the clear to who expects a handshake.
+            if settings.tls.is_none() {
+                refuse(&stream);
+            }
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A client's socket, watched: what comes and what is taken is noted for the connection's timer and flood guard.
+//!
+//! What the socket takes is noted below TLS, what the client says above it.
 
 use super::activity::Activity;
 use super::flood::Guard;
+use super::tls;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
@@ -9,100 +12,34 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// What an HTTP/2 client sends first (RFC 9113 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-pub(super) struct ClientStream {
+/// A socket that notes whether its peer takes what is written.
+pub(super) struct Socket {
     tcp: TcpStream,
-    /// Bytes that were read already, to be read again: they told the protocol, or a connection that was given up had them.
-    prefix: Bytes,
     activity: Arc<Activity>,
-    /// HTTP/2 only.
-    guard: Option<Arc<Guard>>,
 }
 
-impl ClientStream {
+impl Socket {
     pub(super) fn new(tcp: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { tcp, prefix: Bytes::new(), activity, guard: None }
+        Self { tcp, activity }
     }
 
-    /// Reads until it is clear whether the client speaks HTTP/2.
-    pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
-        let mut read = [0; PREFACE.len()];
-        let mut length = 0;
-        loop {
-            let Some(free) = read.get_mut(length..) else { return Ok(true) };
-            let count = self.tcp.read(free).await?;
-            self.activity.received();
-            length += count;
-            let known = read.get(..length).unwrap_or_default();
-            self.prefix = Bytes::copy_from_slice(known);
-            match PREFACE.starts_with(known) {
-                true if length == PREFACE.len() => return Ok(true),
-                true if count > 0 => {}
-                _ => return Ok(false),
-            }
+    /// The first byte that comes, left to be read.
+    pub(super) async fn peek(&self) -> io::Result<u8> {
+        let mut first = [0];
+        match self.tcp.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(first[0]),
         }
     }
 
-    /// Waits for more to come, without a buffer to read it into.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        if self.prefix.is_empty() { self.tcp.readable().await } else { Ok(()) }
-    }
-
-    /// Bytes to be read first.
-    pub(super) fn unread(&mut self, bytes: Bytes) {
-        self.prefix = bytes;
-    }
-
-    pub(super) fn guard(&mut self, guard: Arc<Guard>) {
-        self.guard = Some(guard);
-    }
-}
-
-impl AsyncRead for ClientStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if let Some(guard) = &this.guard
-            && guard.is_tripped()
-        {
-            // Nothing more is read of a connection that is being ended.
-            return Poll::Pending;
-        }
-        let before = buffer.filled().len();
-        if this.prefix.is_empty() {
-            std::task::ready!(Pin::new(&mut this.tcp).poll_read(context, buffer))?;
-        } else {
-            let count = this.prefix.len().min(buffer.remaining());
-            buffer.put_slice(&this.prefix.split_to(count));
-        }
-        let new = buffer.filled().get(before..).unwrap_or_default();
-        if !new.is_empty() {
-            // The frames of HTTP/2 tell a head from what else comes between requests; on HTTP/1.1 nothing else does.
-            match &this.guard {
-                None => this.activity.received(),
-                Some(guard) if guard.received(new) => this.activity.head_began(),
-                Some(_) => this.activity.head_ended(),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl ClientStream {
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
-            Poll::Ready(Ok(count)) => {
-                self.activity.written();
-                if let Some(guard) = &self.guard {
-                    guard.sent(*count);
-                }
-            }
+            Poll::Ready(Ok(_)) => self.activity.written(),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.activity.blocked(),
         }
@@ -110,7 +47,17 @@ impl ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.tcp).poll_write(context, bytes);
         self.note(written)
@@ -130,12 +77,175 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes when it has written all that it has.
-        self.activity.flushed();
         Pin::new(&mut self.tcp).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}
+
+/// What the client's bytes pass.
+pub(super) enum Transport {
+    Plain(Socket),
+    /// On the heap, so that plain connections do not carry its size.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// Polls whichever it is.
+macro_rules! pass {
+    ($transport:expr, $poll:ident($($argument:expr),*)) => {
+        match &mut $transport {
+            Transport::Plain(socket) => Pin::new(socket).$poll($($argument),*),
+            Transport::Tls(stream) => Pin::new(&mut **stream).$poll($($argument),*),
+        }
+    };
+}
+
+pub(super) struct ClientStream {
+    transport: Transport,
+    /// Bytes that were read already, to be read again: they told the protocol, or a connection that was given up had them.
+    prefix: Bytes,
+    activity: Arc<Activity>,
+    /// HTTP/2 only.
+    guard: Option<Arc<Guard>>,
+}
+
+impl ClientStream {
+    pub(super) fn new(transport: Transport, activity: Arc<Activity>) -> Self {
+        Self { transport, prefix: Bytes::new(), activity, guard: None }
+    }
+
+    /// Reads until it is clear whether the client speaks HTTP/2.
+    ///
+    /// # Errors
+    /// Also where over TLS it speaks another protocol than it has agreed to.
+    pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
+        let speaks = self.has_preface().await?;
+        match &self.transport {
+            Transport::Tls(stream) if tls::wants_http2(stream) != speaks => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "another protocol than was agreed on"))
+            }
+            _ => Ok(speaks),
+        }
+    }
+
+    async fn has_preface(&mut self) -> io::Result<bool> {
+        let mut read = [0; PREFACE.len()];
+        let mut length = 0;
+        loop {
+            let Some(free) = read.get_mut(length..) else { return Ok(true) };
+            let count = match &mut self.transport {
+                Transport::Plain(socket) => socket.tcp.read(free).await?,
+                Transport::Tls(stream) => stream.read(free).await?,
+            };
+            self.activity.received();
+            length += count;
+            let known = read.get(..length).unwrap_or_default();
+            self.prefix = Bytes::copy_from_slice(known);
+            match PREFACE.starts_with(known) {
+                true if length == PREFACE.len() => return Ok(true),
+                true if count > 0 => {}
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Waits for more to come, without a buffer to read it into.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        if !self.prefix.is_empty() {
+            return Ok(());
+        }
+        match &self.transport {
+            Transport::Plain(socket) => socket.tcp.readable().await,
+            Transport::Tls(stream) => match stream.get_ref() {
+                // It has decrypted something already, or its client's good-bye.
+                (_, session) if !session.wants_read() => Ok(()),
+                (socket, _) => socket.tcp.readable().await,
+            },
+        }
+    }
+
+    /// Bytes to be read first.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.prefix = bytes;
+    }
+
+    pub(super) fn guard(&mut self, guard: Arc<Guard>) {
+        self.guard = Some(guard);
+    }
+
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(count)), Some(guard)) = (&written, &self.guard) {
+            guard.sent(*count);
+        }
+        written
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Some(guard) = &this.guard
+            && guard.is_tripped()
+        {
+            // Nothing more is read of a connection that is being ended.
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        if this.prefix.is_empty() {
+            std::task::ready!(pass!(this.transport, poll_read(context, buffer)))?;
+        } else {
+            let count = this.prefix.len().min(buffer.remaining());
+            buffer.put_slice(&this.prefix.split_to(count));
+        }
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if !new.is_empty() {
+            // The frames of HTTP/2 tell a head from what else comes between requests; on HTTP/1.1 nothing else does.
+            match &this.guard {
+                None => this.activity.received(),
+                Some(guard) if guard.received(new) => this.activity.head_began(),
+                Some(_) => this.activity.head_ended(),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = pass!(self.transport, poll_write(context, bytes));
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = pass!(self.transport, poll_write_vectored(context, slices));
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(socket) => socket.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes when it has written all that it has. TLS may still have some of it.
+        std::task::ready!(pass!(self.transport, poll_flush(context)))?;
+        self.activity.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pass!(self.transport, poll_shutdown(context))
     }
 }

@@ -1,6 +1,6 @@
 //! `[[listener]]`.
 
-use super::{ChainEntry, CompressSwitch};
+use super::{ChainEntry, CompressSwitch, HttpsPort, Tls};
 use crate::document::decode::Spanned;
 use crate::document::section::section;
 use crate::document::value::{Count, ListenAddress, Name, Size, Time};
@@ -21,6 +21,11 @@ section! {
         /// Which answers are compressed, on routes that say nothing of it: `true` for those that are worth it, or a table; none
         /// when not written.
         "compress" => compress: CompressSwitch, optional;
+        /// HTTPS; without it the listener takes plain HTTP.
+        "tls" => tls: Tls, optional;
+        /// Sends every request to the same place by HTTPS, with status 308: `true`, or the port where it is not 443.
+        "redirect-https" => redirect_https: HttpsPort, optional;
+        rule AtMostOne ["tls", "redirect-https"];
     }
 }
 

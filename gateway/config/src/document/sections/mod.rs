@@ -8,6 +8,7 @@ mod plugin;
 mod retry;
 mod route;
 mod secret;
+mod tls;
 mod upstream;
 
 pub(crate) use chain::{Chain, ChainEntry, PluginEntry};
@@ -18,4 +19,5 @@ pub(crate) use plugin::{Grants, Isolation, Limits, Plugin};
 pub(crate) use retry::{Condition, Retry, Word};
 pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
 pub(crate) use secret::SecretSource;
+pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::{Balance, Breaker, EndpointEntry, Health, KeyBy, Outliers, Upstream};

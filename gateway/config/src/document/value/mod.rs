@@ -21,7 +21,7 @@ mod template;
 pub(crate) use address::{AdminAddress, ListenAddress};
 pub(crate) use amount::{Count, Priority, Size};
 pub(crate) use choice::choice;
-pub(crate) use duration::Time;
+pub(crate) use duration::{Age, Time};
 pub(crate) use endpoint::{EndpointUrl, HttpGrant};
 pub(crate) use field::{FieldName, FieldValue};
 pub(crate) use host::{HostName, HostPattern};
