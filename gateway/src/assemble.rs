@@ -58,7 +58,7 @@ impl Assembler {
         warnings.extend(descriptors::warning(&config));
         let components = Components::read(&self.host, &config, previous, rolled_back)?;
         let plugins = plugins::install(self, &config, &components, previous)?;
-        let upstreams = upstreams(&config, previous);
+        let upstreams = upstreams(&config, previous)?;
         let tables = routes::tables(&config, &plugins, &upstreams)?;
         let tls = tls::prepare(&config, previous)?;
         let snapshot = Snapshot {
@@ -94,16 +94,30 @@ pub(crate) fn inputs(config: &Config) -> Inputs {
     Inputs::new(files.chain(components), folders)
 }
 
-fn upstreams(config: &Config, previous: Option<&Assembly>) -> HashMap<Arc<str>, Arc<Upstream>> {
-    let keep = |name: &Arc<str>, settings: &gateway_config::Upstream| {
-        let upstream = previous?.snapshot.upstreams.get(name)?;
-        let moved = gateway_config::Upstream { place: settings.place.clone(), ..upstream.settings().clone() };
-        (moved == *settings).then(|| Arc::clone(upstream))
-    };
-    let build = |(name, settings): (&Arc<str>, &gateway_config::Upstream)| {
-        let before = || previous?.snapshot.upstreams.get(name).map(Arc::as_ref);
-        let upstream = keep(name, settings).unwrap_or_else(|| Arc::new(Upstream::new(settings.clone(), before())));
-        (Arc::clone(name), upstream)
-    };
-    config.upstreams.iter().map(build).collect()
+fn upstreams(
+    config: &Config,
+    previous: Option<&Assembly>,
+) -> Result<HashMap<Arc<str>, Arc<Upstream>>, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let mut upstreams = HashMap::new();
+    for (name, settings) in &config.upstreams {
+        let before = previous.and_then(|previous| previous.snapshot.upstreams.get(name));
+        let is_same = |upstream: &&Arc<Upstream>| {
+            gateway_config::Upstream { place: settings.place.clone(), ..upstream.settings().clone() } == *settings
+        };
+        let upstream = match before.filter(is_same) {
+            Some(same) => Ok(Arc::clone(same)),
+            None => Upstream::new(settings.clone(), before.map(Arc::as_ref)).map(Arc::new),
+        };
+        match upstream {
+            Ok(upstream) => {
+                upstreams.insert(Arc::clone(name), upstream);
+            }
+            Err(error) => {
+                let message = format!("upstream `{name}` cannot be spoken to over TLS: {error}");
+                problems.push(Diagnostic::error("upstream-tls", message).at(&settings.place));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(upstreams) } else { Err(problems) }
 }

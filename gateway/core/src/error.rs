@@ -64,6 +64,10 @@ pub enum Kind {
     ConnectionTerminated,
     /// No connection in time.
     ConnectionTimeout,
+    /// The upstream's certificate is not good.
+    TlsCertificateError,
+    /// The upstream and we do not agree on TLS.
+    TlsProtocolError,
     /// A connection in use made no progress in time.
     ConnectionReadTimeout,
     /// No head of an answer in time.
@@ -101,6 +105,8 @@ impl Kind {
             Self::ConnectionRefused => "connection_refused",
             Self::ConnectionTerminated => "connection_terminated",
             Self::ConnectionTimeout => "connection_timeout",
+            Self::TlsCertificateError => "tls_certificate_error",
+            Self::TlsProtocolError => "tls_protocol_error",
             Self::ConnectionReadTimeout => "connection_read_timeout",
             Self::HttpResponseTimeout => "http_response_timeout",
             Self::HttpProtocolError => "http_protocol_error",
@@ -129,6 +135,8 @@ impl Kind {
             Self::DnsError
             | Self::ConnectionRefused
             | Self::ConnectionTerminated
+            | Self::TlsCertificateError
+            | Self::TlsProtocolError
             | Self::HttpProtocolError
             | Self::HttpResponseTooLarge
             | Self::HttpUpgradeFailed => StatusCode::BAD_GATEWAY,

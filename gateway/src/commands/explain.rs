@@ -163,7 +163,8 @@ fn upstream(upstream: &gateway_config::Upstream, share: &str) {
     for endpoint in &upstream.endpoints {
         let weight = if endpoint.weight == 1 { String::new() } else { format!(", weight {}", endpoint.weight) };
         let priority = if endpoint.priority == 0 { String::new() } else { format!(", priority {}", endpoint.priority) };
-        print(format_args!("endpoint    http://{}:{}{weight}{priority}", endpoint.host, endpoint.port));
+        let scheme = if endpoint.tls { "https" } else { "http" };
+        print(format_args!("endpoint    {scheme}://{}:{}{weight}{priority}", endpoint.host, endpoint.port));
     }
     print(format_args!(
         "limits      connect {:?}, first byte {:?}, {} requests at once",

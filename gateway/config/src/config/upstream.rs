@@ -1,6 +1,8 @@
 //! Services as the program knows them: endpoints, balance, health, bounds, and when a request is sent once more.
 
-use super::Place;
+use super::{Certificate, Place};
+use rustls::RootCertStore;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,10 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
+    /// What is spoken to all of them.
+    pub protocol: Protocol,
+    /// How TLS is spoken to those that want it.
+    pub tls: UpstreamTls,
     /// Which of them takes the next request.
     pub balance: Balance,
     /// Questions from time to time; none: nobody asks.
@@ -36,6 +42,8 @@ impl Upstream {
         Self {
             name,
             endpoints,
+            protocol: Protocol::Http1,
+            tls: UpstreamTls::default(),
             balance: Balance::RoundRobin,
             health: None,
             outliers: Outliers::default(),
@@ -48,17 +56,56 @@ impl Upstream {
     }
 }
 
-/// `http://host:port`.
+/// `http://host:port` or `https://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// A name or an address, without brackets.
     pub host: String,
-    /// 80 when it was not written.
+    /// 80 or 443 when it was not written.
     pub port: u16,
+    /// Over TLS.
+    pub tls: bool,
     /// Its share against the others', from 1 to 100.
     pub weight: u32,
     /// One with a higher number gets nothing as long as one with a lower number can take it.
     pub priority: u32,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: over TLS where that agrees on it, else with prior knowledge (RFC 9113 3.3).
+    Http2,
+}
+
+/// How TLS is spoken to a service.
+#[derive(Clone, Default)]
+pub struct UpstreamTls {
+    /// Who may have signed its certificate; none: those that the system knows.
+    pub authorities: Option<Arc<RootCertStore>>,
+    /// Our own certificate, for services that ask for one.
+    pub certificate: Option<Certificate>,
+    /// The name that its certificate must have; none: the endpoint's host.
+    pub server_name: Option<String>,
+}
+
+impl PartialEq for UpstreamTls {
+    fn eq(&self, other: &Self) -> bool {
+        let roots = |tls: &Self| tls.authorities.as_ref().map(|authorities| authorities.roots.clone());
+        roots(self) == roots(other) && self.certificate == other.certificate && self.server_name == other.server_name
+    }
+}
+
+impl fmt::Debug for UpstreamTls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authorities = self.authorities.as_ref().map(|authorities| authorities.len());
+        let mut shown = formatter.debug_struct("UpstreamTls");
+        shown.field("authorities", &authorities).field("certificate", &self.certificate);
+        shown.field("server_name", &self.server_name).finish()
+    }
 }
 
 /// Which endpoint takes the next request.

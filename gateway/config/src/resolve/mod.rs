@@ -38,8 +38,8 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let plugins = Plugins::new(&names, secrets, document, plugin_directory.clone(), environment, reports);
     let mut chains = Chains::new(&names, plugins);
 
-    let upstreams = upstreams::resolve(document);
     let mut certificates = CertificateReader::new(environment);
+    let upstreams = upstreams::resolve(document, &mut certificates, reports);
     let listeners = listeners::resolve(document, &mut chains, &mut certificates, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);

@@ -1,4 +1,4 @@
-//! TLS of listeners: certificates and keys that can be read, belong together and are in force.
+//! TLS of listeners and towards upstreams: certificates and keys that can be read, belong together and are in force.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::document::decode::Spanned;
 use crate::document::read::{beside, reason};
 use crate::document::reports::Reports;
 use crate::document::sections::{self, CertificateFiles, Hsts};
-use crate::document::value::PlainText;
+use crate::document::value::{HostName, PlainText};
 use crate::environment::Environment;
-use crate::{Certificate, ClientCertificates, Diagnostic, Place, Tls};
+use crate::{Certificate, ClientCertificates, Diagnostic, Place, Tls, UpstreamTls};
 
 /// The shortest time that the lists of browsers accept.
 const PRELOAD_LEAST: u64 = 365 * 24 * 3_600;
@@ -61,6 +61,23 @@ impl<'d> CertificateReader<'d> {
             min_version: written.min_version(),
             client,
             hsts: written.hsts.as_ref().map(|hsts| strict_transport_security(hsts, reports)),
+        })
+    }
+
+    /// How an upstream is spoken to over TLS; none when something is wrong with it, which has been reported then.
+    pub(crate) fn upstream(&mut self, written: &sections::UpstreamTls, reports: &mut Reports) -> Option<UpstreamTls> {
+        let authorities = written.ca.as_ref().map(|file| self.authorities(file, reports));
+        let certificate = written.client.as_ref().map(|files| self.certificate(files, reports));
+        Some(UpstreamTls {
+            authorities: match authorities {
+                Some(authorities) => Some(Arc::new(authorities?)),
+                None => None,
+            },
+            certificate: match certificate {
+                Some(certificate) => Some(certificate?),
+                None => None,
+            },
+            server_name: written.server_name.as_ref().map(|HostName(name)| name.clone()),
         })
     }
 
@@ -128,7 +145,7 @@ impl<'d> CertificateReader<'d> {
         }
     }
 
-    /// Whose signature makes a client's certificate good.
+    /// Whose signature makes a certificate good.
     fn authorities(&mut self, file: &Spanned<PlainText>, reports: &mut Reports) -> Option<RootCertStore> {
         let (file, certificates) = self.chain(file, reports)?;
         let mut authorities = RootCertStore::empty();

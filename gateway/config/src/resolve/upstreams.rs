@@ -4,27 +4,39 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::tls::CertificateReader;
 use crate::document::decode::Spanned;
+use crate::document::reports::Reports;
 use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
 use crate::document::value::{self, Name, Target};
-use crate::{Balance, Breaker, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts};
+use crate::{
+    Balance, Breaker, Diagnostic, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts,
+    UpstreamTls,
+};
 
 /// The upstreams by name.
-pub(crate) fn resolve(document: &Document) -> BTreeMap<Arc<str>, Upstream> {
+pub(crate) fn resolve(
+    document: &Document,
+    certificates: &mut CertificateReader<'_>,
+    reports: &mut Reports,
+) -> BTreeMap<Arc<str>, Upstream> {
     let mut upstreams = BTreeMap::new();
     for (name, written) in &document.upstreams.0 {
-        let upstream = written.as_ref().and_then(|written| upstream(name, written));
+        let tls = written.as_ref().and_then(|written| tls(written, certificates, reports));
+        let upstream = written.as_ref().and_then(|written| upstream(name, written, tls));
         upstreams.extend(upstream.map(|upstream| (Arc::clone(&name.value.0), upstream)));
     }
     upstreams
 }
 
-fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstream> {
+fn upstream(name: &Spanned<Name>, written: &sections::Upstream, tls: Option<UpstreamTls>) -> Option<Upstream> {
     let sections::Upstream { endpoints, health, outliers, breaker, timeouts, limits, slow_start, .. } = written;
     let endpoints = endpoints.as_ref()?;
     Some(Upstream {
         name: Arc::clone(&name.value.0),
         endpoints: endpoints.0.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        protocol: written.protocol(),
+        tls: tls.unwrap_or_default(),
         balance: balance(written.balance.as_ref()),
         health: health.as_ref().map(self::health),
         outliers: self::outliers(outliers),
@@ -46,6 +58,21 @@ fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstre
         },
         place: name.place.clone(),
     })
+}
+
+/// None where it was not written, or something is wrong with it, which has been reported then.
+fn tls(
+    written: &sections::Upstream,
+    certificates: &mut CertificateReader<'_>,
+    reports: &mut Reports,
+) -> Option<UpstreamTls> {
+    let Spanned { value: tls, place } = written.tls.as_ref()?;
+    let endpoints = written.endpoints.as_ref()?;
+    if !endpoints.0.iter().any(|EndpointEntry(endpoint)| endpoint.tls) {
+        let diagnostic = Diagnostic::error("tls-without-https", "no endpoint of this upstream is spoken to over TLS");
+        reports.add_absent(diagnostic.at(place).hint("write `https://` for those that are"));
+    }
+    certificates.upstream(tls, reports)
 }
 
 fn balance(written: Option<&sections::Balance>) -> Balance {

@@ -78,7 +78,8 @@ impl Attempt<'_> {
                 HostField::Endpoint => lease.authority().clone(),
                 HostField::Given(value) => value.clone(),
             };
-            request.headers_mut().insert(http::header::HOST, field);
+            let scheme = lease.scheme();
+            lease.connected().connection.address(&mut request, scheme, field);
             let reused = lease.connected().reused;
             let spare = (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request));
             let asked = now();

@@ -23,7 +23,7 @@ impl Dispatch for Snapshot {
                     (Arc::clone(upstream), HostField::Endpoint)
                 }
                 Target::Origin { host, port, private } => {
-                    let field = HeaderValue::try_from(Destination::new(host, *port).authority())
+                    let field = HeaderValue::try_from(Destination::new(host, *port).authority("http"))
                         .map_err(|cause| Error::new(Kind::Internal, "the host cannot be a field").because(cause))?;
                     (Arc::new(origin(host, *port, *private).await?), HostField::Given(field))
                 }
@@ -60,10 +60,10 @@ async fn origin(host: &str, port: u16, private: bool) -> Result<Upstream, Error>
             format!("`{host}` has only private addresses; grant an address or an upstream"),
         )
     })?;
-    let endpoint = Endpoint { host: allowed.ip().to_string(), port, weight: 1, priority: 0 };
+    let endpoint = Endpoint { host: allowed.ip().to_string(), port, tls: false, weight: 1, priority: 0 };
     let mut settings = gateway_config::Upstream::of(host.into(), vec![endpoint]);
     settings.limits.connections = 1;
-    Ok(Upstream::new(settings, None))
+    Upstream::new(settings, None).map_err(|cause| Error::new(Kind::Internal, "TLS cannot be spoken").because(cause))
 }
 
 /// Neither of this machine nor of a private, link-local, shared, documentation or multicast range.

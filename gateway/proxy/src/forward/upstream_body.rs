@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gateway_core::{Body, Error, Kind};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pub(super) struct UpstreamBody {
@@ -25,16 +25,11 @@ impl UpstreamBody {
         Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good }
     }
 
-    /// What has come already, else what comes when the connection is driven on.
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let nobody = &mut Context::from_waker(Waker::noop());
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(nobody) {
-            return Poll::Ready(frame);
+        match &mut self.lease {
+            Some(lease) => lease.connected().connection.poll_body(&mut self.body, context),
+            None => Pin::new(&mut self.body).poll_frame(context),
         }
-        if let Some(lease) = &mut self.lease {
-            lease.connected().connection.drive(context);
-        }
-        Pin::new(&mut self.body).poll_frame(nobody)
     }
 
     /// An answer that breaks off is its endpoint's failure.

@@ -1,15 +1,17 @@
 //! What each balance makes of many requests.
 
 use super::super::connect::Destination;
+use super::super::connection::Dialer;
 use super::super::endpoints::{Choice, Endpoints, Member};
 use super::super::pool::Pool;
 use super::*;
-use gateway_config::{KeyBy, Outliers, UpstreamLimits, UpstreamTimeouts};
+use gateway_config::{KeyBy, Outliers, Protocol, UpstreamLimits, UpstreamTimeouts};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn endpoint(port: u16) -> Arc<Endpoint> {
-    let pool = Pool::new(Destination::new("127.0.0.1", port), &UpstreamTimeouts::default(), &UpstreamLimits::default());
+    let dialer = Dialer::new(Protocol::Http1, &UpstreamLimits::default(), None);
+    let pool = Pool::new(Destination::new("127.0.0.1", port), dialer, &UpstreamTimeouts::default());
     Arc::new(Endpoint::new(pool))
 }
 

@@ -1,8 +1,7 @@
 //! From an endpoint's name to a connection.
 
-use super::connection::Connection;
+use super::connection::{Connection, Dialer};
 use gateway_core::{Error, Kind, Retry};
-use hyper::client::conn::http1::Builder;
 use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -33,12 +32,13 @@ impl Destination {
 
     /// As a `host` field has it.
     #[must_use]
-    pub fn authority(&self) -> String {
-        match (self.host.contains(':'), self.port) {
-            (true, 80) => format!("[{}]", self.host),
-            (true, port) => format!("[{}]:{port}", self.host),
-            (false, 80) => self.host.clone(),
-            (false, port) => format!("{}:{port}", self.host),
+    pub fn authority(&self, scheme: &str) -> String {
+        let usual = if scheme == "https" { 443 } else { 80 };
+        match (self.host.contains(':'), self.port == usual) {
+            (true, true) => format!("[{}]", self.host),
+            (true, false) => format!("[{}]:{}", self.host, self.port),
+            (false, true) => self.host.clone(),
+            (false, false) => format!("{}:{}", self.host, self.port),
         }
     }
 
@@ -74,11 +74,11 @@ impl Destination {
     ///
     /// # Errors
     /// Refused, or not in time.
-    pub(super) async fn connect(&self, builder: &Builder, deadline: Instant) -> Result<Box<Connection>, Error> {
+    pub(super) async fn connect(&self, dialer: &Dialer, deadline: Instant) -> Result<Box<Connection>, Error> {
         let attempt = async {
             let mut last = Error::new(Kind::DnsError, format!("`{}` has no address", self.host));
             for address in self.addresses().await? {
-                match Connection::open(address, builder).await {
+                match dialer.dial(address).await {
                     Ok(connection) => return Ok(connection),
                     Err(error) => last = error,
                 }
@@ -86,7 +86,7 @@ impl Destination {
             Err(last)
         };
         tokio::time::timeout_at(deadline.into(), attempt).await.unwrap_or_else(|_| {
-            let detail = format!("`{}` took no connection in time", self.authority());
+            let detail = format!("`{}:{}` took no connection in time", self.host, self.port);
             Err(Error::new(Kind::ConnectionTimeout, detail).retry(Retry::Yes))
         })
     }

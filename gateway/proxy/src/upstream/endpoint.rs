@@ -248,6 +248,12 @@ impl Lease {
         self.active.0.pool.authority()
     }
 
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        self.active.0.pool.scheme()
+    }
+
     /// A new connection in place of this one: for a request whose idle connection was found closed before anything was sent.
     ///
     /// # Errors

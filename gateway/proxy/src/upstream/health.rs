@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use gateway_config::{Health, Statuses};
 use gateway_core::clock::now;
 use gateway_core::{Body, Error, Kind};
-use http::header::{HOST, USER_AGENT};
+use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Uri};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -51,11 +51,11 @@ async fn ask(endpoint: &Arc<Endpoint>, health: &Health, deadline: Instant) -> Re
     let Some(path) = &health.path else { return Ok(()) };
     let unusable = |cause: http::Error| Error::new(Kind::Internal, "the question is none").because(cause);
     let uri = Uri::try_from(path.as_str()).map_err(|cause| unusable(cause.into()))?;
-    let request = Request::get(uri)
-        .header(HOST, endpoint.pool().authority())
+    let mut request = Request::get(uri)
         .header(USER_AGENT, HeaderValue::from_static("gateway-health"))
         .body(Body::empty())
         .map_err(unusable)?;
+    connected.connection.address(&mut request, endpoint.pool().scheme(), endpoint.pool().authority().clone());
     let mut answer = connected.connection.begin(request);
     let answered = poll_fn(|context| match connected.connection.poll_answer(&mut answer, context) {
         Poll::Ready(answered) => Poll::Ready(answered),

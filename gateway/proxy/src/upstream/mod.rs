@@ -13,6 +13,7 @@ mod moment;
 mod pool;
 mod socket;
 mod speed;
+mod tls;
 
 pub use admission::{Admission, Refused};
 pub use connect::Destination;
@@ -22,6 +23,7 @@ pub use pool::Connected;
 
 use arc_swap::ArcSwap;
 use budget::Budget;
+use connection::Dialer;
 use endpoints::{Choice, Endpoints, Member};
 use gateway_config::Balance;
 use gateway_core::breaker::{Breaker, Terms};
@@ -65,8 +67,10 @@ pub struct UpstreamStatus {
 impl Upstream {
     /// A service as it was configured; connects on first use. Endpoints that `previous` had as well keep their connections, load
     /// and health.
-    #[must_use]
-    pub fn new(settings: gateway_config::Upstream, previous: Option<&Self>) -> Self {
+    ///
+    /// # Errors
+    /// TLS cannot be spoken as it says.
+    pub fn new(settings: gateway_config::Upstream, previous: Option<&Self>) -> Result<Self, rustls::Error> {
         let limits = &settings.limits;
         let breaker = settings.breaker.as_ref().map(|breaker| {
             Breaker::new(Terms {
@@ -77,8 +81,8 @@ impl Upstream {
                 probes: breaker.probes,
             })
         });
-        let endpoints = endpoints(&settings, previous);
-        Self {
+        let endpoints = endpoints(&settings, previous)?;
+        Ok(Self {
             endpoints: ArcSwap::new(endpoints),
             // One connection carries one request.
             admission: Admission::new(limits.connections.min(limits.requests), limits.pending),
@@ -89,7 +93,7 @@ impl Upstream {
             retried: AtomicU64::new(0),
             started: AtomicBool::new(false),
             settings,
-        }
+        })
     }
 
     /// Begins to ask its endpoints how they are. It ends when nobody has the service any more.
@@ -205,22 +209,31 @@ impl Upstream {
 /// How long a request waits until others that are sent once more are done.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn endpoints(settings: &gateway_config::Upstream, previous: Option<&Upstream>) -> Arc<Endpoints> {
-    // A connection is made by these: another bound makes another endpoint.
-    let alike = previous.filter(|previous| {
-        let (old, new) = (&previous.settings, &settings);
-        old.timeouts == new.timeouts
-            && (old.limits.header, old.limits.headers) == (new.limits.header, new.limits.headers)
-    });
+fn endpoints(
+    settings: &gateway_config::Upstream,
+    previous: Option<&Upstream>,
+) -> Result<Arc<Endpoints>, rustls::Error> {
+    // A connection is made by these: with another bound it is another endpoint.
+    let made_by = |settings: &gateway_config::Upstream| {
+        let gateway_config::Upstream { timeouts, limits, protocol, tls, .. } = settings;
+        (*timeouts, limits.header, limits.headers, *protocol, tls.clone())
+    };
+    let alike = previous.filter(|previous| made_by(&previous.settings) == made_by(settings));
     let known = alike.map(|previous| previous.endpoints.load_full());
+    let wants_tls = settings.endpoints.iter().any(|endpoint| endpoint.tls);
+    let tls = wants_tls.then(|| tls::config(&settings.tls, settings.protocol)).transpose()?;
     let member = |written: &gateway_config::Endpoint| {
         let destination = Destination::new(&written.host, written.port);
-        let kept = known.as_ref().and_then(|known| {
-            known.all().find(|endpoint| endpoint.pool().destination().host_and_port() == destination.host_and_port())
-        });
+        let tls = tls
+            .clone()
+            .filter(|_| written.tls)
+            .map(|tls| tls::Connector::new(tls, settings.tls.server_name.as_deref().unwrap_or(&written.host)));
+        let dialer = Dialer::new(settings.protocol, &settings.limits, tls);
+        let pool = Pool::new(destination, dialer, &settings.timeouts);
+        let kept = known.as_ref().and_then(|known| known.all().find(|endpoint| endpoint.pool().leads_as(&pool)));
         let endpoint = match kept {
             Some(kept) => Arc::clone(kept),
-            None => Arc::new(Endpoint::new(Pool::new(destination, &settings.timeouts, &settings.limits))),
+            None => Arc::new(Endpoint::new(pool)),
         };
         if settings.health.is_none() {
             endpoint.unchecked();
@@ -228,5 +241,5 @@ fn endpoints(settings: &gateway_config::Upstream, previous: Option<&Upstream>) -
         Member { endpoint, weight: written.weight, priority: written.priority }
     };
     let members = settings.endpoints.iter().map(member).collect();
-    Endpoints::new(Arc::clone(&settings.name), members, settings.outliers.clone())
+    Ok(Endpoints::new(Arc::clone(&settings.name), members, settings.outliers.clone()))
 }

@@ -5,13 +5,12 @@
 //! ended; one whose answer was not read to its end, or whose request was not sent to its end, is closed.
 
 use super::connect::Destination;
-use super::connection::Connection;
+use super::connection::{Connection, Dialer, Http2};
 use crate::alarm::Alarm;
-use gateway_config::{UpstreamLimits, UpstreamTimeouts};
+use gateway_config::UpstreamTimeouts;
 use gateway_core::Error;
 use gateway_core::clock::now;
 use http::HeaderValue;
-use hyper::client::conn::http1::Builder;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
@@ -19,11 +18,20 @@ use thread_local::ThreadLocal;
 pub(super) struct Pool {
     destination: Destination,
     authority: HeaderValue,
-    builder: Builder,
+    dialer: Dialer,
     connect: Duration,
     expiry: Duration,
     /// Locked by another thread only to sweep.
-    shelves: ThreadLocal<Mutex<Vec<Idle>>>,
+    shelves: ThreadLocal<Mutex<Shelf>>,
+}
+
+/// The connections of a thread.
+#[derive(Default)]
+struct Shelf {
+    /// Those that nobody uses.
+    idle: Vec<Idle>,
+    /// Those that take several requests at once, and when each last got one.
+    shared: Vec<(Http2, Instant)>,
 }
 
 struct Idle {
@@ -43,21 +51,29 @@ pub struct Connected {
 }
 
 impl Pool {
-    pub(super) fn new(destination: Destination, timeouts: &UpstreamTimeouts, limits: &UpstreamLimits) -> Self {
-        let mut builder = Builder::new();
-        builder.max_headers(limits.headers).max_header_size(limits.header).max_buf_size(limits.header.max(8192));
+    pub(super) fn new(destination: Destination, dialer: Dialer, timeouts: &UpstreamTimeouts) -> Self {
+        let authority = destination.authority(dialer.scheme());
         Self {
-            authority: HeaderValue::try_from(destination.authority()).unwrap_or(HeaderValue::from_static("")),
+            authority: HeaderValue::try_from(authority).unwrap_or(HeaderValue::from_static("")),
             destination,
-            builder,
+            dialer,
             connect: timeouts.connect,
             expiry: timeouts.idle,
             shelves: ThreadLocal::new(),
         }
     }
 
+    pub(super) fn scheme(&self) -> &'static str {
+        self.dialer.scheme()
+    }
+
     pub(super) fn destination(&self) -> &Destination {
         &self.destination
+    }
+
+    /// Whether both lead to the same place in the same way.
+    pub(super) fn leads_as(&self, other: &Self) -> bool {
+        self.destination.host_and_port() == other.destination.host_and_port() && self.scheme() == other.scheme()
     }
 
     pub(super) fn authority(&self) -> &HeaderValue {
@@ -67,15 +83,28 @@ impl Pool {
     /// A new one.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Error> {
         // On the heap: most requests have a connection already, and would carry the room for this around.
-        let connection = Box::pin(self.destination.connect(&self.builder, deadline.min(now() + self.connect))).await?;
+        let connection = Box::pin(self.destination.connect(&self.dialer, deadline.min(now() + self.connect))).await?;
+        if let Some(shared) = connection.share() {
+            self.shelves.get_or_default().lock().shared.push((shared, now()));
+        }
         Ok(Connected { connection, alarm: Alarm::default(), reused: false })
     }
 
     /// One of this thread's that its upstream has not closed.
     pub(super) fn idle(&self) -> Option<Connected> {
         let shelf = self.shelves.get()?;
+        if self.dialer.is_shared() {
+            let mut shelf = shelf.lock();
+            let shared = shelf.shared.iter_mut().find_map(|(connection, used)| {
+                let connection = connection.share()?;
+                *used = now();
+                Some(connection)
+            });
+            let connection = Connection::shared(shared?);
+            return Some(Connected { connection, alarm: Alarm::default(), reused: true });
+        }
         loop {
-            let Idle { mut connection, alarm, .. } = shelf.lock().pop()?;
+            let Idle { mut connection, alarm, .. } = shelf.lock().idle.pop()?;
             if connection.is_ready() {
                 return Some(Connected { connection, alarm, reused: true });
             }
@@ -84,21 +113,29 @@ impl Pool {
 
     /// Another request may use it.
     pub(super) fn put(&self, connected: Connected) {
+        if self.dialer.is_shared() {
+            return;
+        }
         let Connected { mut connection, alarm, .. } = connected;
         if connection.seems_ready() || connection.is_ready() {
-            self.shelves.get_or_default().lock().push(Idle { connection, alarm, since: now() });
+            self.shelves.get_or_default().lock().idle.push(Idle { connection, alarm, since: now() });
         }
     }
 
     /// Also finds connections that the upstream closed: their descriptors are ours until they are dropped.
     pub(super) fn sweep(&self, now: Instant) {
         for shelf in &self.shelves {
-            let is_over = |idle: &mut Idle| {
-                now.saturating_duration_since(idle.since) >= self.expiry || !idle.connection.is_ready()
-            };
+            let is_old = |since: &Instant| now.saturating_duration_since(*since) >= self.expiry;
             // Sockets are closed after the lock, which a request may want meanwhile.
-            let over: Vec<_> = shelf.lock().extract_if(.., is_over).collect();
-            drop(over);
+            let mut shelf = shelf.lock();
+            let idle: Vec<_> =
+                shelf.idle.extract_if(.., |idle| is_old(&idle.since) || !idle.connection.is_ready()).collect();
+            let is_over = |(connection, used): &mut (Http2, Instant)| {
+                connection.is_closed() || (connection.requests() == 0 && is_old(used))
+            };
+            let shared: Vec<_> = shelf.shared.extract_if(.., is_over).collect();
+            drop(shelf);
+            drop((idle, shared));
         }
     }
 }

@@ -8,19 +8,34 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 /// One less than what hyper would have to be given to ask for twice as much the next time.
 const PIECE: u64 = 32 * 1024 - 1;
 
-pub(super) struct UpstreamSocket(Take<TcpStream>);
+pub(super) enum UpstreamSocket {
+    Plain(Take<TcpStream>),
+    /// On the heap, so that plain connections do not carry its size.
+    Tls(Box<Take<TlsStream<TcpStream>>>),
+}
+
+/// Whatever it is, as a stream to be polled.
+macro_rules! pass {
+    ($socket:expr, $poll:ident($($argument:expr),*)) => {
+        match &mut *$socket {
+            UpstreamSocket::Plain(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
+            UpstreamSocket::Tls(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
+        }
+    };
+}
 
 impl UpstreamSocket {
-    pub(super) fn new(tcp: TcpStream) -> Self {
-        Self(tcp.take(PIECE))
+    pub(super) fn plain(tcp: TcpStream) -> Self {
+        Self::Plain(tcp.take(PIECE))
     }
 
-    fn tcp(&mut self) -> Pin<&mut TcpStream> {
-        Pin::new(self.0.get_mut())
+    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::Tls(Box::new(stream.take(PIECE)))
     }
 }
 
@@ -30,14 +45,22 @@ impl AsyncRead for UpstreamSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.set_limit(PIECE);
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        match &mut *self {
+            Self::Plain(socket) => {
+                socket.set_limit(PIECE);
+                Pin::new(socket).poll_read(context, buffer)
+            }
+            Self::Tls(socket) => {
+                socket.set_limit(PIECE);
+                Pin::new(&mut **socket).poll_read(context, buffer)
+            }
+        }
     }
 }
 
 impl AsyncWrite for UpstreamSocket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.tcp().poll_write(context, bytes)
+        pass!(self, poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -45,18 +68,21 @@ impl AsyncWrite for UpstreamSocket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.tcp().poll_write_vectored(context, slices)
+        pass!(self, poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.get_ref().is_write_vectored()
+        match self {
+            Self::Plain(socket) => socket.get_ref().is_write_vectored(),
+            Self::Tls(socket) => socket.get_ref().is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_flush(context)
+        pass!(self, poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_shutdown(context)
+        pass!(self, poll_shutdown(context))
     }
 }

@@ -1,4 +1,4 @@
-//! Services: `http://host:port`.
+//! Services: `http://host:port`, `https://host:port`.
 
 use super::host::host_fault;
 use super::name::Name;
@@ -12,14 +12,16 @@ pub(crate) struct EndpointUrl(pub(crate) Endpoint);
 impl Scalar for EndpointUrl {
     const CODE: &'static str = "invalid-url";
     const TEXT: Text =
-        Text { what: "a URL", example: Some("http://127.0.0.1:9001"), pattern: Some("^http://[^/?#@]+$") };
+        Text { what: "a URL", example: Some("http://127.0.0.1:9001"), pattern: Some("^https?://[^/?#@]+$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        let Some(authority) = text.strip_prefix("http://") else {
+        let (tls, authority) = match text.split_once("://") {
+            Some(("http", authority)) => (false, Some(authority)),
+            Some(("https", authority)) => (true, Some(authority)),
+            _ => (false, None),
+        };
+        let Some(authority) = authority else {
             let fault = match text.split_once("://") {
-                Some(("https", rest)) => {
-                    Fault::new("TLS to a service is not supported yet").hint(format!("write `\"http://{rest}\"`"))
-                }
                 Some((scheme, _)) => Fault::new(format!("`{scheme}` is no scheme the gateway speaks")),
                 None => Fault::new(format!("`{text}` is no URL")).hint(format!("write `\"http://{text}\"`")),
             };
@@ -28,7 +30,8 @@ impl Scalar for EndpointUrl {
         if let Some(position) = authority.find(['/', '?', '#', '@']) {
             let (plain, _) = authority.split_at(position);
             let fault = Fault::new("only a host and a port may stand here, no user, path or query");
-            return Err(fault.hint(format!("write `\"http://{plain}\"`")));
+            let scheme = if tls { "https" } else { "http" };
+            return Err(fault.hint(format!("write `\"{scheme}://{plain}\"`")));
         }
         let (host, port) = split_port(authority)?;
         // An IPv6 address stands in brackets here, and without them in the resolved endpoint.
@@ -36,7 +39,8 @@ impl Scalar for EndpointUrl {
         if let Some(fault) = host_fault(host) {
             return Err(fault);
         }
-        Ok(Self(Endpoint { host: bare.to_ascii_lowercase(), port: port.unwrap_or(80), weight: 1, priority: 0 }))
+        let port = port.unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self(Endpoint { host: bare.to_ascii_lowercase(), port, tls, weight: 1, priority: 0 }))
     }
 }
 
@@ -73,7 +77,11 @@ impl Scalar for HttpGrant {
         if !text.contains("://") {
             return Name::parse(text).map(Self::Upstream);
         }
-        let EndpointUrl(Endpoint { host, port, .. }) = EndpointUrl::parse(text)?;
+        let EndpointUrl(Endpoint { host, port, tls, .. }) = EndpointUrl::parse(text)?;
+        if tls {
+            let fault = Fault::new("a plugin calls an origin over plain HTTP only");
+            return Err(fault.hint("define an upstream with this endpoint, and grant its name"));
+        }
         match host.contains(':') {
             true => Ok(Self::Origin(format!("http://[{host}]:{port}"))),
             false => Ok(Self::Origin(format!("http://{host}:{port}"))),

@@ -45,7 +45,7 @@ fn hosts_are_lower_case() {
 #[test]
 fn endpoints_have_a_port() {
     let endpoint = |text| EndpointUrl::parse(text).unwrap().0;
-    let plain = |host: &str, port| Endpoint { host: host.to_owned(), port, weight: 1, priority: 0 };
+    let plain = |host: &str, port| Endpoint { host: host.to_owned(), port, tls: false, weight: 1, priority: 0 };
     assert_eq!(endpoint("http://a.example"), plain("a.example", 80));
     assert_eq!(endpoint("http://[::1]:9000"), plain("::1", 9000));
     assert_eq!(

@@ -4,13 +4,16 @@ mod balance;
 mod breaker;
 mod endpoint;
 mod health;
+mod tls;
 
 pub(crate) use balance::{Balance, KeyBy};
 pub(crate) use breaker::Breaker;
 pub(crate) use endpoint::EndpointEntry;
 pub(crate) use health::{Health, Outliers};
+pub(crate) use tls::UpstreamTls;
 
-use crate::document::decode::NonEmpty;
+use crate::Protocol;
+use crate::document::decode::{NonEmpty, Spanned};
 use crate::document::section::section;
 use crate::document::value::{Count, Size, Time};
 
@@ -19,6 +22,10 @@ section! {
     Upstream {
         /// Where it listens: at least one URL, or table that gives one a weight or a priority.
         "endpoints" => endpoints: NonEmpty<EndpointEntry>, required;
+        /// What is spoken to it: gRPC needs `http2`.
+        "protocol" => protocol: Protocol, default(Protocol::Http1);
+        /// How TLS is spoken to endpoints with `https://`.
+        "tls" => tls: Spanned<UpstreamTls>, optional;
         /// Which endpoint takes the next request: each in its turn (which holds when not written), the one of two with fewer
         /// requests under way, the one of two that answers sooner, or always the same for the same client:
         /// `{ hash = { cookie = "session" } }`.

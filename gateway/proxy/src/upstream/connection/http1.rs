@@ -1,0 +1,55 @@
+//! One HTTP/1.1 connection to an endpoint, driven by the task of the request that has it.
+//!
+//! hyper would have it driven by a task of its own: then every request crosses from one task to another and back, and what the
+//! upstream sends is read ahead of whoever takes it. Here the two are one task. What the connection passes to its request by
+//! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
+
+use super::{Answer, UpstreamSocket, closed_at_once};
+use gateway_core::{Body, Error};
+use http::Request;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use tokio::task::coop::unconstrained;
+
+pub(super) struct Http1 {
+    sender: SendRequest<Body>,
+    /// None once it has ended.
+    driver: Option<Connection<TokioIo<UpstreamSocket>, Body>>,
+}
+
+impl Http1 {
+    pub(super) async fn open(socket: UpstreamSocket, address: SocketAddr, builder: &Builder) -> Result<Self, Error> {
+        let opened = builder.handshake(TokioIo::new(socket)).await;
+        let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
+        Ok(Self { sender, driver: Some(driver) })
+    }
+
+    /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && let Poll::Ready(ended) = Pin::new(driver).poll(context)
+        {
+            if let Err(error) = ended {
+                tracing::trace!(%error, "an upstream connection ended");
+            }
+            self.driver = None;
+        }
+    }
+
+    /// Drives it for nobody, and says whether it can take a request. Nobody is woken afterwards for what was waited for before.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.seems_ready()
+    }
+
+    pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {
+        Box::pin(unconstrained(self.sender.try_send_request(request)))
+    }
+
+    pub(super) fn seems_ready(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
+    }
+}

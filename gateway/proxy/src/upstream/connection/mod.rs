@@ -1,0 +1,170 @@
+//! A connection to an endpoint: how it is made, and what is the same whatever is spoken on it.
+
+mod http1;
+mod http2;
+
+pub(super) use http2::Http2;
+
+use super::socket::UpstreamSocket;
+use super::tls;
+use gateway_config::{Protocol, UpstreamLimits};
+use gateway_core::{Body, Error, Kind, Retry};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response};
+use http_body::Frame;
+use http1::Http1;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use socket2::SockRef;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use tokio::net::TcpStream;
+
+/// A receive buffer of 80 KiB (the kernel doubles it): a good part of what a stalled reader pins (HARDENING P11), and about as
+/// much as its bound allows. The smaller it is, the more often an upstream waits for us.
+const RECEIVE_BUFFER: usize = 40 * 1024;
+
+/// An answer that is waited for. On the heap: as long as it is not sent, the request is in it, and would be moved with it.
+pub type Answer = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// The head of an answer, or hyper's error, with the request where none of it was sent.
+pub type Answered = Result<Response<Incoming>, TrySendError<Request<Body>>>;
+
+/// A connection, idle or with a request.
+pub struct Connection(Spoken);
+
+enum Spoken {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+/// How connections of an endpoint are made.
+pub(super) struct Dialer {
+    protocol: Protocol,
+    http1: hyper::client::conn::http1::Builder,
+    limits: UpstreamLimits,
+    tls: Option<tls::Connector>,
+}
+
+impl Dialer {
+    pub(super) fn new(protocol: Protocol, limits: &UpstreamLimits, tls: Option<tls::Connector>) -> Self {
+        let mut http1 = hyper::client::conn::http1::Builder::new();
+        http1.max_headers(limits.headers).max_header_size(limits.header).max_buf_size(limits.header.max(8192));
+        Self { protocol, http1, limits: *limits, tls }
+    }
+
+    /// Connects to an address.
+    pub(super) async fn dial(&self, address: SocketAddr) -> Result<Box<Connection>, Error> {
+        let refused = |cause: std::io::Error| {
+            Error::new(Kind::ConnectionRefused, format!("{address} took no connection"))
+                .retry(Retry::Yes)
+                .because(cause)
+        };
+        let socket = TcpStream::connect(address).await.map_err(refused)?;
+        socket.set_nodelay(true).map_err(refused)?;
+        SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER).map_err(refused)?;
+        let socket = match &self.tls {
+            None => UpstreamSocket::plain(socket),
+            Some(tls) => UpstreamSocket::tls(tls.connect(socket, address).await?),
+        };
+        let spoken = match self.protocol {
+            Protocol::Http1 => Spoken::Http1(Http1::open(socket, address, &self.http1).await?),
+            Protocol::Http2 => Spoken::Http2(Http2::open(socket, address, &self.limits).await?),
+        };
+        Ok(Box::new(Connection(spoken)))
+    }
+
+    /// Whether a connection takes several requests at once.
+    pub(super) fn is_shared(&self) -> bool {
+        self.protocol == Protocol::Http2
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
+impl Connection {
+    pub(super) fn shared(connection: Http2) -> Box<Self> {
+        Box::new(Self(Spoken::Http2(connection)))
+    }
+
+    /// Gives a request the form that it has on this connection; `host` is whom it asks.
+    pub fn address(&self, request: &mut Request<Body>, scheme: &'static str, host: HeaderValue) {
+        match &self.0 {
+            Spoken::Http1(_) => {
+                request.headers_mut().insert(HOST, host);
+            }
+            Spoken::Http2(_) => http2::adapt(request, scheme, &host),
+        }
+    }
+
+    /// Gives it a request to send; the answer comes by [`Self::poll_answer`].
+    pub fn begin(&mut self, request: Request<Body>) -> Answer {
+        match &mut self.0 {
+            Spoken::Http1(connection) => connection.begin(request),
+            Spoken::Http2(connection) => connection.begin(request),
+        }
+    }
+
+    /// Looks for the head of the answer. On HTTP/1.1 nothing wakes us for that but the connection, and no budget is spent on
+    /// looking.
+    pub fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
+        match &mut self.0 {
+            Spoken::Http1(connection) => {
+                connection.drive(context);
+                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            }
+            Spoken::Http2(_) => answer.as_mut().poll(context),
+        }
+    }
+
+    /// The next part of the answer's body: what has come already, else what comes when the connection is driven on.
+    pub fn poll_body(
+        &mut self,
+        body: &mut Body,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Error>>> {
+        use http_body::Body as _;
+        let connection = match &mut self.0 {
+            Spoken::Http1(connection) => connection,
+            Spoken::Http2(_) => return Pin::new(body).poll_frame(context),
+        };
+        let nobody = &mut Context::from_waker(Waker::noop());
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(nobody) {
+            return Poll::Ready(frame);
+        }
+        connection.drive(context);
+        Pin::new(body).poll_frame(nobody)
+    }
+
+    /// Whether it can take a request, by a look at it. Nobody is woken afterwards for what was waited for before.
+    pub(super) fn is_ready(&mut self) -> bool {
+        match &mut self.0 {
+            Spoken::Http1(connection) => connection.is_ready(),
+            Spoken::Http2(connection) => !connection.is_closed(),
+        }
+    }
+
+    /// The same as far as is known: a look costs more.
+    pub(super) fn seems_ready(&self) -> bool {
+        match &self.0 {
+            Spoken::Http1(connection) => connection.seems_ready(),
+            Spoken::Http2(connection) => !connection.is_closed(),
+        }
+    }
+
+    /// For the next requests as well, where it takes several at once.
+    pub(super) fn share(&self) -> Option<Http2> {
+        match &self.0 {
+            Spoken::Http1(_) => None,
+            Spoken::Http2(connection) => connection.share(),
+        }
+    }
+}
+
+fn closed_at_once(address: SocketAddr, cause: hyper::Error) -> Error {
+    Error::new(Kind::ConnectionTerminated, format!("{address} closed at once")).retry(Retry::Yes).because(cause)
+}
