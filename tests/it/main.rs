@@ -6,6 +6,7 @@
 mod compression;
 mod disconnects;
 mod flow;
+mod grpc;
 mod http1;
 mod http2;
 mod http2_abuse;

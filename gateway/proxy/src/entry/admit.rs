@@ -1,12 +1,13 @@
 //! From what a client wrote to one normal form, or a refusal (HARDENING section 1).
 
 use super::authority::{self, Memory};
+use super::grpc;
 use gateway_config::Allow;
 use gateway_core::exchange::Request;
 use gateway_core::headers::{is_hop_by_hop, join_cookies, strip_hop_by_hop};
 use gateway_core::path::{self, PathError, normalize};
 use gateway_core::{Error, Kind};
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -14,6 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 pub(super) struct Admitted {
     pub(super) request: Request,
     pub(super) leniency: Leniency,
+    /// A call of gRPC: its refusals are told as gRPC has them.
+    pub(super) is_grpc: bool,
 }
 
 /// What a request has that only a route can allow.
@@ -94,9 +97,10 @@ pub(super) fn admit(
         expectation(&headers)?;
     }
     join_cookies(&mut headers);
+    let is_grpc = seen.content_type && version == Version::HTTP_2 && grpc::is_grpc(&headers);
 
     let request = Request { method, scheme, authority, path, query, headers };
-    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency } })
+    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency }, is_grpc })
 }
 
 /// What there is to look at: one pass over the names, where most requests have nothing of it.
@@ -106,6 +110,7 @@ struct Seen {
     hop_by_hop: bool,
     expect: bool,
     underscore: bool,
+    content_type: bool,
 }
 
 impl Seen {
@@ -115,6 +120,7 @@ impl Seen {
             match *name {
                 CONTENT_LENGTH => seen.framing = true,
                 EXPECT => seen.expect = true,
+                CONTENT_TYPE => seen.content_type = true,
                 _ if is_hop_by_hop(name) => {
                     seen.hop_by_hop = true;
                     seen.framing |= *name == TRANSFER_ENCODING;

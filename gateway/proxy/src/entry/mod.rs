@@ -4,6 +4,7 @@
 
 mod admit;
 mod authority;
+mod grpc;
 mod identity;
 mod redirect;
 
@@ -137,7 +138,7 @@ async fn answer(
         Ok(watched) => watched,
         Err(error) => return refusal(&error),
     };
-    let method = admitted.request.method.clone();
+    let (method, is_grpc) = (admitted.request.method.clone(), admitted.is_grpc);
     let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
     let work = Work { snapshot: &snapshot, peer: &connection.peer, upload: &upload, captured: &captured };
     let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
@@ -145,7 +146,7 @@ async fn answer(
         (Some(route), _) => pipeline::run(&work, exchange, body, route).await,
         (None, answer) => pipeline::refuse(exchange, body, chain, answer.unwrap_or_default()).await,
     };
-    leave(exchange, body, outcome, &method, Completion::new(started, upload, route, table, snapshot))
+    leave(exchange, body, outcome, &method, is_grpc, Completion::new(started, upload, route, table, snapshot))
 }
 
 /// Finds the route and holds its lenience against what the request needed.
@@ -189,12 +190,18 @@ fn exchange(
 /// Puts head and body together, and ties what happens at the end to the body.
 fn leave(
     mut exchange: Box<Exchange>,
-    body: Body,
+    mut body: Body,
     outcome: Outcome,
     method: &Method,
+    is_grpc: bool,
     completion: Completion,
 ) -> Response<ResponseBody> {
-    let head = exchange.response.take().unwrap_or_default();
+    let mut head = exchange.response.take().unwrap_or_default();
+    // What is counted and logged is what happened, in whatever form it is told.
+    let said = head.status;
+    if is_grpc && let Some(refusal) = grpc::refusal(&head, outcome.error) {
+        (head, body) = (refusal, Body::empty());
+    }
     let mut response = Response::new(());
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
@@ -212,7 +219,7 @@ fn leave(
     // HTTP/1.1 sends no body with these whatever there is, HTTP/2 would (RFC 9110 6.4.1).
     let has_body = *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let body = if has_body { body } else { Body::empty() };
-    response.map(|()| completion.wrap(exchange, status.as_u16(), body, outcome))
+    response.map(|()| completion.wrap(exchange, said.as_u16(), body, outcome))
 }
 
 /// An answer to a request that is not a request: there is no exchange, so no chain sees it.
