@@ -21,4 +21,5 @@ mod tls;
 mod tls_reload;
 mod upgrade;
 mod upstream_connections;
+mod upstream_tls;
 mod upstreams;
