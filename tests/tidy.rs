@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What HARDENING.md names in its sections 1 to 3, in a few words.
-const HARDENING: [(&str, &str); 43] = [
+/// What HARDENING.md names in its sections 1 to 4, in a few words.
+const HARDENING: [(&str, &str); 52] = [
     ("P1", "a target without a path"),
     ("P2", "one authority, or 400"),
     ("P3", "CONNECT, PRI and * are not forwarded"),
@@ -54,6 +54,15 @@ const HARDENING: [(&str, &str); 43] = [
     ("R6", "no file events"),
     ("R7", "a broken change changes nothing"),
     ("R8", "a version that starts to fail"),
+    ("F1", "an upstream refuses, resets, lies, stalls, cuts"),
+    ("F2", "what is sent once more, and how much"),
+    ("F3", "an upstream drowns"),
+    ("F4", "an endpoint misbehaves"),
+    ("F5", "DNS fails"),
+    ("F6", "SIGTERM"),
+    ("F7", "descriptors run out"),
+    ("F8", "past the caps"),
+    ("F9", "10,000 idle connections"),
 ];
 
 /// Which crates of ours a crate may name; `*` is any of them.
@@ -235,14 +244,14 @@ fn copy_folder(from: &Path, to: &Path) {
 #[test]
 fn hardening_is_named_by_tests() {
     let tests = tests_by_row();
-    println!("\nHARDENING, sections 1 to 3: what the gateway withstands, and the tests in tests/it that show it\n");
+    println!("\nHARDENING, sections 1 to 4: what the gateway withstands, and the tests in tests/it that show it\n");
     for (row, what) in HARDENING {
         let named = tests.get(row).map_or("NONE".to_owned(), |tests| tests.join(&format!("\n{:53}", "")));
         println!("  {row:4} {what:45} {named}");
     }
     println!();
     check(
-        "each row of HARDENING.md in sections 1 to 3 is named by a test over a socket, as `p1_…` or `w13_…`",
+        "each row of HARDENING.md in sections 1 to 4 is named by a test over a socket, as `p1_…` or `w13_…`",
         "what no test shows is a hope",
         HARDENING.iter().filter(|(row, _)| !tests.contains_key(row)).map(|(row, what)| format!("{row}: {what}")),
     );

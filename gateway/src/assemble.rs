@@ -13,6 +13,7 @@ use crate::reload::Inputs;
 use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
 use gateway_core::instruments::Instruments;
+use gateway_core::pressure::Pressure;
 use gateway_plugin_host::Host;
 use gateway_proxy::listener::Tls;
 use gateway_proxy::snapshot::{Counters, Snapshot};
@@ -39,6 +40,8 @@ pub(crate) struct Assembly {
 pub(crate) struct Assembler {
     pub(crate) host: Arc<Host>,
     pub(crate) instruments: Instruments,
+    /// Told by `process::memory`.
+    pub(crate) pressure: Pressure,
     /// For `configure`, which runs on the runtime.
     pub(crate) runtime: tokio::runtime::Handle,
 }
@@ -67,6 +70,7 @@ impl Assembler {
             upstreams,
             trusted_proxies: config.trusted_proxies.clone(),
             counters: Counters::new(&self.instruments),
+            pressure: self.pressure.clone(),
         };
         Ok(Assembly { config, snapshot: Arc::new(snapshot), tls, plugins, warnings, sources })
     }

@@ -4,12 +4,13 @@ use crate::admin::{self, Administration};
 use crate::assemble::{Assembler, Assembly};
 use crate::cli::Watching;
 use crate::listeners::Listeners;
-use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager};
+use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager, memory};
 use crate::reload::{self, Failure, Reload, Rollback, Status};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
 use gateway_core::instruments::Instruments;
+use gateway_core::pressure::Pressure;
 use gateway_plugin_host::{Host, HostOptions};
 use gateway_proxy::listener::{Bound, LINGER};
 use gateway_proxy::upstream::Upstream;
@@ -56,7 +57,8 @@ pub(crate) fn assembler(
     runtime: tokio::runtime::Handle,
 ) -> anyhow::Result<Assembler> {
     let options = HostOptions { cache: cache(), instruments: instruments.clone(), ..options };
-    Ok(Assembler { host: Host::new(options)?, instruments: instruments.clone(), runtime })
+    let pressure = Pressure::default();
+    Ok(Assembler { host: Host::new(options)?, instruments: instruments.clone(), pressure, runtime })
 }
 
 /// Serves until the process is asked to stop, or another one has taken over.
@@ -112,6 +114,7 @@ pub(crate) async fn serve(
     first.snapshot.upstreams.values().for_each(Upstream::start);
     listeners.apply(&first.config.listeners, &first.tls, bound);
     first.warn(None);
+    let pressure = assembler.pressure.clone();
     let reload = Reload {
         path: path.to_owned(),
         watching,
@@ -124,6 +127,7 @@ pub(crate) async fn serve(
         succeeded: instruments.counter("reloads.succeeded"),
         failed: instruments.counter("reloads.failed"),
     };
+    tokio::spawn(memory::watch(Arc::clone(&running), pressure));
     tokio::spawn(reload.run(surveyed));
     tokio::spawn(sweep(Arc::clone(&running)));
 

@@ -10,6 +10,7 @@ mod grpc;
 mod http1;
 mod http2;
 mod http2_abuse;
+mod overload;
 mod plugins;
 mod process;
 mod reload;

@@ -15,6 +15,7 @@ pub mod instruments;
 pub mod path;
 pub mod peer;
 pub mod plugin;
+pub mod pressure;
 pub mod problem;
 pub mod repeats;
 

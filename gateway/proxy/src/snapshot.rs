@@ -5,6 +5,7 @@ use crate::router::Router;
 use crate::upstream::Upstream;
 use gateway_config::Network;
 use gateway_core::instruments::{Counter, Instruments};
+use gateway_core::pressure::Pressure;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub trusted_proxies: Vec<Network>,
     /// What is counted of every request.
     pub counters: Counters,
+    /// Whether nothing more is taken on (HARDENING F8).
+    pub pressure: Pressure,
 }
 
 /// What is counted of every request; made once, so that no name is looked up while one runs.

@@ -3,6 +3,7 @@
 pub(crate) mod descriptors;
 mod inherited;
 pub(crate) mod manager;
+pub(crate) mod memory;
 pub(crate) mod upgrade;
 
 pub(crate) use inherited::{Inherited, Predecessor};

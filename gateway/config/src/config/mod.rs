@@ -37,6 +37,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long connections are still taken once it is no longer ready.
     pub drain_delay: Duration,
+    /// Bytes of memory past which nothing more is taken on; none: by what the system allows.
+    pub memory: Option<u64>,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// At least one.

@@ -59,6 +59,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         plugin_directory,
         admin: admin.map(|address| address.0),
         drain: server.drain().duration(),
+        memory: server.memory.map(|memory| memory.bytes()),
         drain_delay: server.drain_delay.map(|delay| delay.duration()).unwrap_or_default(),
         trusted_proxies: server.trusted_proxies.iter().map(|NetworkText(network)| *network).collect(),
         listeners,

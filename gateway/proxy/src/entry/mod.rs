@@ -108,6 +108,9 @@ async fn answer(
     let Some(table) = snapshot.tables.get(&connection.listener).cloned() else {
         return refusal(&Error::new(Kind::Overloaded, "the listener is being removed"));
     };
+    if snapshot.pressure.is_high() {
+        return refusal(&Error::new(Kind::Overloaded, "the gateway has hardly any memory left"));
+    }
     let (head, body) = request.into_parts();
     let scheme = connection.scheme();
     let admitted = match admit::admit(head, scheme, table.target_limit, connection.fields, &connection.authority) {

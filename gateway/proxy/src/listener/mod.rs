@@ -248,7 +248,7 @@ fn admit(stream: io::Result<std::net::TcpStream>, peer: SocketAddr, shared: &Arc
     let open = Semaphore::MAX_PERMITS - permits.available_permits();
     let settings = shared.settings.load();
     match Arc::clone(permits).try_acquire_owned() {
-        Ok(permit) if open < settings.limits.connections => {
+        Ok(permit) if open < settings.limits.connections && !shared.snapshot.load().pressure.is_high() => {
             shared.accepted.increment();
             let held = Arc::clone(shared);
             shared.workers.spawn(move |seat| serve(stream, peer, held, permit, seat));

@@ -5,7 +5,7 @@ use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
 use crate::document::section::section;
-use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, Time};
+use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, Size, Time};
 
 section! {
     /// A configuration file. One file may hold everything, or include others, so that each team owns its own.
@@ -41,6 +41,8 @@ section! {
         /// How long connections are still taken once it is no longer ready, so that a balancer can take notice; not at
         /// all when not written.
         "drain-delay" => drain_delay: Time, optional;
+        /// Past so much memory new connections and requests get 503; nine tenths of what the control group allows when not written.
+        "memory" => memory: Size<1_048_576>, optional;
         /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
         "trusted-proxies" => trusted_proxies: Vec<NetworkText>, empty;
     }
