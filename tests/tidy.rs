@@ -202,7 +202,7 @@ fn every_example_loads() {
 
 #[test]
 fn the_guide_loads() {
-    let said = ["configuration.md", "tls.md"].into_iter().filter_map(|name| {
+    let said = ["configuration.md", "tls.md", "upstreams.md"].into_iter().filter_map(|name| {
         let page = fs::read_to_string(root().join("gateway/docs/guide").join(name)).unwrap();
         let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let config = blocks.collect::<String>();

@@ -8,6 +8,7 @@ use gateway_config::{Retry as Policy, Statuses};
 use gateway_core::clock::now;
 use gateway_core::{Body, Error, Kind, Origin, Retry};
 use http::{Request, Response};
+use hyper::client::conn::TrySendError;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Failed {
 /// Why there is no answer.
 enum Silence {
     /// hyper's error, with the request where none of it was sent.
-    Failed(hyper::Error, Option<Request<Body>>),
+    Failed(Box<TrySendError<Request<Body>>>),
     Overdue,
 }
 
@@ -92,7 +93,10 @@ impl Attempt<'_> {
                     let detail = format!("upstream `{}` sent no answer in time", self.upstream.settings().name);
                     (Error::new(Kind::HttpResponseTimeout, detail), None, self.policy.timeout)
                 }
-                Silence::Failed(cause, unsent) => (response::fault(cause, self.upload), unsent, self.policy.reset),
+                Silence::Failed(mut failure) => {
+                    let unsent = failure.take_message();
+                    (response::fault(failure.into_error(), self.upload), unsent, self.policy.reset)
+                }
             };
             let was_unsent = unsent.is_some();
             let again = match (unsent, spare) {
@@ -131,10 +135,7 @@ impl Attempt<'_> {
         });
         match answered.await {
             Some(Ok(response)) => Ok(response),
-            Some(Err(mut failure)) => {
-                let unsent = failure.take_message();
-                Err(Silence::Failed(failure.into_error(), unsent))
-            }
+            Some(Err(failure)) => Err(Silence::Failed(Box::new(failure))),
             None => Err(Silence::Overdue),
         }
     }

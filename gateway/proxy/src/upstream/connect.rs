@@ -74,7 +74,7 @@ impl Destination {
     ///
     /// # Errors
     /// Refused, or not in time.
-    pub(super) async fn connect(&self, dialer: &Dialer, deadline: Instant) -> Result<Box<Connection>, Error> {
+    pub(super) async fn connect(&self, dialer: &Dialer, deadline: Instant) -> Result<Connection, Error> {
         let attempt = async {
             let mut last = Error::new(Kind::DnsError, format!("`{}` has no address", self.host));
             for address in self.addresses().await? {

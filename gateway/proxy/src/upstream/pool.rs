@@ -35,7 +35,7 @@ struct Shelf {
 }
 
 struct Idle {
-    connection: Box<Connection>,
+    connection: Connection,
     alarm: Alarm,
     since: Instant,
 }
@@ -43,7 +43,7 @@ struct Idle {
 /// A connection that somebody uses.
 pub struct Connected {
     /// To send with, and to drive while the answer's body is read.
-    pub connection: Box<Connection>,
+    pub connection: Connection,
     /// For the waits of whatever request has the connection.
     pub alarm: Alarm,
     /// Whether it had been idle, and so may turn out to be closed.

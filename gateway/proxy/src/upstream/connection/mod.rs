@@ -36,7 +36,8 @@ pub type Answered = Result<Response<Incoming>, TrySendError<Request<Body>>>;
 pub struct Connection(Spoken);
 
 enum Spoken {
-    Http1(Http1),
+    /// On the heap: idle ones are moved from shelf to request and back.
+    Http1(Box<Http1>),
     Http2(Http2),
 }
 
@@ -56,7 +57,7 @@ impl Dialer {
     }
 
     /// Connects to an address.
-    pub(super) async fn dial(&self, address: SocketAddr) -> Result<Box<Connection>, Error> {
+    pub(super) async fn dial(&self, address: SocketAddr) -> Result<Connection, Error> {
         let refused = |cause: std::io::Error| {
             Error::new(Kind::ConnectionRefused, format!("{address} took no connection"))
                 .retry(Retry::Yes)
@@ -70,10 +71,10 @@ impl Dialer {
             Some(tls) => UpstreamSocket::tls(tls.connect(socket, address).await?),
         };
         let spoken = match self.protocol {
-            Protocol::Http1 => Spoken::Http1(Http1::open(socket, address, &self.http1).await?),
+            Protocol::Http1 => Spoken::Http1(Box::new(Http1::open(socket, address, &self.http1).await?)),
             Protocol::Http2 => Spoken::Http2(Http2::open(socket, address, &self.limits).await?),
         };
-        Ok(Box::new(Connection(spoken)))
+        Ok(Connection(spoken))
     }
 
     /// Whether a connection takes several requests at once.
@@ -87,8 +88,8 @@ impl Dialer {
 }
 
 impl Connection {
-    pub(super) fn shared(connection: Http2) -> Box<Self> {
-        Box::new(Self(Spoken::Http2(connection)))
+    pub(super) fn shared(connection: Http2) -> Self {
+        Self(Spoken::Http2(connection))
     }
 
     /// Gives a request the form that it has on this connection; `host` is whom it asks.
