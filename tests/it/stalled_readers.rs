@@ -89,3 +89,35 @@ fn reader(gateway: &TestGateway, buffer: usize) -> TcpStream {
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     stream
 }
+
+/// A thousand at once, of one answer that is never whole.
+#[test]
+fn p11_a_thousand_stalled_readers_stay_within_the_bound() {
+    const MANY: u64 = 1000;
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let part: std::sync::Arc<[u8]> = vec![b'x'; 1 << 20].into();
+    std::thread::spawn(move || {
+        for mut stream in socket.incoming().flatten() {
+            let part = std::sync::Arc::clone(&part);
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                while stream.write_all(&part).is_ok() {}
+            });
+        }
+    });
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&upstream.config().replace(&upstream.url(), &format!("http://{address}")));
+    let read = |taken: usize| {
+        let mut stream = reader(&gateway, 4 << 10);
+        stream.read_exact(&mut vec![0; taken]).unwrap();
+        stream
+    };
+    drop(read(1 << 20));
+    let before = gateway.memory() + gateway.socket_memory();
+    let stalled: Vec<_> = (0..MANY).map(|_| read(64)).collect();
+    let each = held(&gateway, before) * READERS / MANY;
+    assert!(each <= 256, "P11: {each} KiB for each of {MANY}");
+    drop(stalled);
+}

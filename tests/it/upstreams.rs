@@ -418,3 +418,61 @@ fn serve_until_killed(socket: &TcpListener, killed: &Arc<AtomicBool>) {
         });
     }
 }
+
+/// An upstream that answers with this start, then with this again and again, for as long as it is read.
+fn flood(start: &'static str, again: &'static str) -> SocketAddr {
+    use std::io::{Read as _, Write as _};
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in socket.incoming().flatten() {
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(start.as_bytes());
+                while stream.write_all(again.repeat(100).as_bytes()).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn p8_an_upstream_that_floods_heads_interim_answers_or_trailers_is_cut() {
+    for (start, again, status) in [
+        ("HTTP/1.1 200 OK\r\n", "x-field: value\r\n", 502),
+        ("HTTP/1.1 200 OK\r\nx-field: ", "value", 502),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", 502),
+        ("", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", 502),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", "x-field: value\r\n", 200),
+    ] {
+        let gateway = TestGateway::start(&config(&[url(flood(start, again))], "", "retry = { times = 0 }"));
+        let begun = Instant::now();
+        let mut client = gateway.client();
+        client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = String::from_utf8(client.rest()).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "P8: {again:?}: {answer}");
+        // The first chunk came as a whole, the answer did not.
+        assert!(status == 502 || !answer.ends_with("0\r\n\r\n"), "P8: {again:?}: {answer}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "P8: {again:?}");
+    }
+}
+
+#[test]
+fn server_sent_events_arrive_one_by_one() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec();
+    let events = (0..5).map(|number| format!("data: {number}\n\n").into_bytes());
+    let parts: Vec<_> = std::iter::once(head).chain(events).collect();
+    let service = Upstream::start(move |_| Reply::Trickle(parts.clone(), Duration::from_millis(200)));
+    let gateway = TestGateway::start(&config(&[of(&service)], "", ""));
+    let mut client = gateway.client();
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let (mut seen, mut looks, mut buffer) = (String::new(), 0, [0; 4096]);
+    while !seen.contains("data: 4") {
+        let count = client.read(&mut buffer).unwrap();
+        let new = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        assert!(new.matches("data: ").count() <= 1, "two at once: {new}");
+        looks += 1;
+        seen += &new;
+    }
+    assert!(looks >= 5);
+}

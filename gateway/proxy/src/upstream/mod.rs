@@ -7,6 +7,7 @@ mod connect;
 mod connection;
 mod endpoint;
 mod endpoints;
+mod head;
 mod health;
 pub(crate) mod key;
 mod moment;

@@ -3,6 +3,7 @@
 //! hyper doubles what it reads at once for as long as that is filled, up to the largest head it may read. A piece of an answer is
 //! what is held for a client that takes nothing (HARDENING P11), so it has a bound of its own.
 
+use super::head::HeadBound;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,7 +14,12 @@ use tokio_rustls::client::TlsStream;
 /// One less than what hyper would have to be given to ask for twice as much the next time.
 const PIECE: u64 = 32 * 1024 - 1;
 
-pub(super) enum UpstreamSocket {
+pub(super) struct UpstreamSocket {
+    stream: Stream,
+    head: HeadBound,
+}
+
+enum Stream {
     Plain(Take<TcpStream>),
     /// On the heap, so that plain connections do not carry its size.
     Tls(Box<Take<TlsStream<TcpStream>>>),
@@ -22,20 +28,25 @@ pub(super) enum UpstreamSocket {
 /// Whatever it is, as a stream to be polled.
 macro_rules! pass {
     ($socket:expr, $poll:ident($($argument:expr),*)) => {
-        match &mut *$socket {
-            UpstreamSocket::Plain(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
-            UpstreamSocket::Tls(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
+        match &mut $socket.stream {
+            Stream::Plain(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
+            Stream::Tls(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
         }
     };
 }
 
 impl UpstreamSocket {
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self::Plain(tcp.take(PIECE))
+        Self { stream: Stream::Plain(tcp.take(PIECE)), head: HeadBound::new() }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self::Tls(Box::new(stream.take(PIECE)))
+        Self { stream: Stream::Tls(Box::new(stream.take(PIECE))), head: HeadBound::new() }
+    }
+
+    /// What bounds the bytes before a head.
+    pub(super) fn head(&self) -> HeadBound {
+        self.head.clone()
     }
 }
 
@@ -45,16 +56,21 @@ impl AsyncRead for UpstreamSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(socket) => {
+        let before = buffer.filled().len();
+        let read = match &mut self.stream {
+            Stream::Plain(socket) => {
                 socket.set_limit(PIECE);
                 Pin::new(socket).poll_read(context, buffer)
             }
-            Self::Tls(socket) => {
+            Stream::Tls(socket) => {
                 socket.set_limit(PIECE);
                 Pin::new(&mut **socket).poll_read(context, buffer)
             }
+        };
+        if !self.head.note(buffer.filled().len() - before) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "more than a head before the answer")));
         }
+        read
     }
 }
 
@@ -72,9 +88,9 @@ impl AsyncWrite for UpstreamSocket {
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(socket) => socket.get_ref().is_write_vectored(),
-            Self::Tls(socket) => socket.get_ref().is_write_vectored(),
+        match &self.stream {
+            Stream::Plain(socket) => socket.get_ref().is_write_vectored(),
+            Stream::Tls(socket) => socket.get_ref().is_write_vectored(),
         }
     }
 

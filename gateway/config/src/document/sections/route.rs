@@ -47,7 +47,7 @@ section! {
         "host-header" => host_header: HostHeader, optional;
         /// When a request is sent once more.
         "retry" => retry: Retry, empty;
-        /// For the whole request.
+        /// For the whole request, its chain and every try, up to the head of the answer.
         "deadline" => deadline: Time, default(Time::seconds(60));
         /// What is accepted in requests that is refused otherwise.
         "allow" => allow: Vec<Leniency>, empty;

@@ -4,7 +4,8 @@
 //! upstream sends is read ahead of whoever takes it. Here the two are one task. What the connection passes to its request by
 //! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
 
-use super::{Answer, UpstreamSocket, closed_at_once};
+use super::super::head::HeadBound;
+use super::{Answer, Answered, UpstreamSocket, closed_at_once};
 use gateway_core::{Body, Error};
 use http::Request;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
@@ -18,13 +19,22 @@ pub(super) struct Http1 {
     sender: SendRequest<Body>,
     /// None once it has ended.
     driver: Option<Connection<TokioIo<UpstreamSocket>, Body>>,
+    bound: HeadBound,
+    /// Bytes of a head.
+    limit: usize,
 }
 
 impl Http1 {
-    pub(super) async fn open(socket: UpstreamSocket, address: SocketAddr, builder: &Builder) -> Result<Self, Error> {
+    pub(super) async fn open(
+        socket: UpstreamSocket,
+        address: SocketAddr,
+        builder: &Builder,
+        limit: usize,
+    ) -> Result<Self, Error> {
+        let bound = socket.head();
         let opened = builder.handshake(TokioIo::new(socket)).await;
         let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
-        Ok(Self { sender, driver: Some(driver) })
+        Ok(Self { sender, driver: Some(driver), bound, limit })
     }
 
     /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
@@ -46,7 +56,19 @@ impl Http1 {
     }
 
     pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {
+        self.bound.begin(self.limit);
         Box::pin(unconstrained(self.sender.try_send_request(request)))
+    }
+
+    /// Drives it on and looks for the head of the answer. Nothing wakes us for that but the connection, and no budget is spent on
+    /// looking.
+    pub(super) fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
+        self.drive(context);
+        let answered = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if answered.is_ready() {
+            self.bound.end();
+        }
+        answered
     }
 
     pub(super) fn seems_ready(&self) -> bool {

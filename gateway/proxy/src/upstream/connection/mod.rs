@@ -71,7 +71,9 @@ impl Dialer {
             Some(tls) => UpstreamSocket::tls(tls.connect(socket, address).await?),
         };
         let spoken = match self.protocol {
-            Protocol::Http1 => Spoken::Http1(Box::new(Http1::open(socket, address, &self.http1).await?)),
+            Protocol::Http1 => {
+                Spoken::Http1(Box::new(Http1::open(socket, address, &self.http1, self.limits.header).await?))
+            }
             Protocol::Http2 => Spoken::Http2(Http2::open(socket, address, &self.limits).await?),
         };
         Ok(Connection(spoken))
@@ -110,14 +112,10 @@ impl Connection {
         }
     }
 
-    /// Looks for the head of the answer. On HTTP/1.1 nothing wakes us for that but the connection, and no budget is spent on
-    /// looking.
+    /// Looks for the head of the answer.
     pub fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
         match &mut self.0 {
-            Spoken::Http1(connection) => {
-                connection.drive(context);
-                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-            }
+            Spoken::Http1(connection) => connection.poll_answer(answer, context),
             Spoken::Http2(_) => answer.as_mut().poll(context),
         }
     }
