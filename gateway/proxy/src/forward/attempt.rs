@@ -83,7 +83,7 @@ impl Attempt<'_> {
             lease.connected().connection.address(&mut request, scheme, field);
             let reused = lease.connected().reused;
             let spare = (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request));
-            let asked = now();
+            let asked = self.upstream.is_timed().then(now);
             let silence = match self.answer(&mut lease, request).await {
                 Ok(response) => return self.judge(response, lease, asked, spare.filter(|_| may_repeat)),
                 Err(silence) => silence,
@@ -145,7 +145,7 @@ impl Attempt<'_> {
         &self,
         response: Response<hyper::body::Incoming>,
         lease: Lease,
-        asked: Instant,
+        asked: Option<Instant>,
         spare: Option<Spare>,
     ) -> Result<Response<Body>, Box<Failed>> {
         let endpoint = Arc::clone(lease.endpoint());

@@ -155,9 +155,15 @@ impl Upstream {
         Some(permit)
     }
 
+    /// Whether it counts how long an endpoint takes.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.settings.balance == Balance::PeakEwma
+    }
+
     /// An endpoint has begun to answer as it should. That it did so to the end is told to itself.
-    pub fn answered(&self, endpoint: &Arc<Endpoint>, asked: Instant) {
-        if self.settings.balance == Balance::PeakEwma {
+    pub fn answered(&self, endpoint: &Arc<Endpoint>, asked: Option<Instant>) {
+        if let Some(asked) = asked {
             let now = now();
             endpoint.speed.note(now.saturating_duration_since(asked), now);
         }
@@ -169,7 +175,7 @@ impl Upstream {
     /// An endpoint failed a request, by its own fault.
     pub fn failed(&self, endpoint: &Arc<Endpoint>) {
         endpoint.failed();
-        if self.settings.balance == Balance::PeakEwma {
+        if self.is_timed() {
             // As slow as can be: who fails fast must not draw everybody.
             endpoint.speed.note(self.settings.timeouts.first_byte, now());
         }
