@@ -21,3 +21,6 @@ mod tls_reload;
 mod upgrade;
 mod upstream_connections;
 mod upstreams;
+mod websocket;
+mod websocket_bounds;
+mod websocket_http2;

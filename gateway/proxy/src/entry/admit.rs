@@ -1,6 +1,7 @@
 //! From what a client wrote to one normal form, or a refusal (HARDENING section 1).
 
 use super::authority::{self, Memory};
+use crate::tunnel::Wish;
 use gateway_config::Allow;
 use gateway_core::exchange::Request;
 use gateway_core::headers::{is_hop_by_hop, join_cookies, strip_hop_by_hop};
@@ -14,6 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 pub(super) struct Admitted {
     pub(super) request: Request,
     pub(super) leniency: Leniency,
+    /// A WebSocket, where the client asks for one.
+    pub(super) wish: Option<Wish>,
 }
 
 /// What a request has that only a route can allow.
@@ -49,16 +52,19 @@ fn bad(detail: &str) -> Error {
 /// # Errors
 /// It has none, or it is not for a gateway (CONNECT, `*`).
 pub(super) fn admit(
-    head: Parts,
+    mut head: Parts,
     scheme: &'static str,
     target_limit: usize,
     fields: usize,
     memory: &Memory,
 ) -> Result<Admitted, Error> {
-    let Parts { method, uri, version, mut headers, .. } = head;
-    if method == Method::CONNECT {
-        return Err(bad("CONNECT is not served"));
+    let mut wish = None;
+    if head.method == Method::CONNECT {
+        wish = Some(Wish::connect(&mut head).ok_or_else(|| bad("CONNECT is not served"))?);
+        // RFC 8441 5: what GET is in HTTP/1.1.
+        head.method = Method::GET;
     }
+    let Parts { method, uri, version, mut headers, .. } = head;
     let target = uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
     if target.len() > target_limit {
         return Err(Error::new(Kind::TargetTooLong, format!("the target has more than {target_limit} bytes")));
@@ -81,6 +87,7 @@ pub(super) fn admit(
     let query = query.map(normal_query).transpose()?;
 
     if seen.hop_by_hop {
+        wish = wish.or_else(|| Wish::upgrade((&method, version), &headers));
         let trailers = headers.get_all(TE).iter().any(|line| has_token(line, "trailers"));
         strip_hop_by_hop(&mut headers);
         if trailers {
@@ -96,7 +103,7 @@ pub(super) fn admit(
     join_cookies(&mut headers);
 
     let request = Request { method, scheme, authority, path, query, headers };
-    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency } })
+    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency }, wish })
 }
 
 /// What there is to look at: one pass over the names, where most requests have nothing of it.

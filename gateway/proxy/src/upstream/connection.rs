@@ -5,6 +5,7 @@
 //! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
 
 use super::socket::UpstreamSocket;
+use bytes::Bytes;
 use gateway_core::{Body, Error, Kind, Retry};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -34,6 +35,9 @@ pub struct Connection {
     sender: SendRequest<Body>,
     /// None once it has ended.
     driver: Option<http1::Connection<TokioIo<UpstreamSocket>, Body>>,
+    /// Whether the socket is to be kept when HTTP has ended on it.
+    may_switch: bool,
+    left: Option<Box<http1::Parts<TokioIo<UpstreamSocket>>>>,
 }
 
 impl Connection {
@@ -50,7 +54,7 @@ impl Connection {
         let (sender, driver) = builder.handshake(TokioIo::new(UpstreamSocket::new(socket))).await.map_err(|cause| {
             Error::new(Kind::ConnectionTerminated, format!("{address} closed at once")).retry(Retry::Yes).because(cause)
         })?;
-        Ok(Box::new(Self { sender, driver: Some(driver) }))
+        Ok(Box::new(Self { sender, driver: Some(driver), may_switch: false, left: None }))
     }
 
     /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
@@ -58,11 +62,25 @@ impl Connection {
         if let Some(driver) = &mut self.driver
             && let Poll::Ready(ended) = Pin::new(driver).poll(context)
         {
-            if let Err(error) = ended {
-                tracing::trace!(%error, "an upstream connection ended");
+            let driver = self.driver.take();
+            match ended {
+                Ok(()) if self.may_switch => self.left = driver.map(|driver| Box::new(driver.into_parts())),
+                Ok(()) => {}
+                Err(error) => tracing::trace!(%error, "an upstream connection ended"),
             }
-            self.driver = None;
         }
+    }
+
+    /// The next request asks to switch protocols.
+    pub fn may_switch(&mut self) {
+        self.may_switch = true;
+    }
+
+    /// The socket and what was read of it, once an answer has switched protocols: hyper ends with its head.
+    pub(super) fn switch(mut self) -> Option<(UpstreamSocket, Bytes)> {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        let http1::Parts { io, read_buf, .. } = *self.left?;
+        Some((io.into_inner(), read_buf))
     }
 
     /// Drives it for nobody, and says whether it can take a request. Nobody is woken afterwards for what was waited for before.

@@ -13,12 +13,14 @@ mod moment;
 mod pool;
 mod socket;
 mod speed;
+mod switched;
 
 pub use admission::{Admission, Refused};
 pub use connect::Destination;
 pub use connection::{Answer, Answered, Connection};
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
+pub use switched::{Duplex, Switched};
 
 use arc_swap::ArcSwap;
 use budget::Budget;
