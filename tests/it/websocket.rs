@@ -37,6 +37,7 @@ fn p7_frames_pass_as_they_are() {
         assert_eq!(socket.read().unwrap(), Message::text("hello"));
         socket.send(Message::binary(vec![0, 255, 7])).unwrap();
         assert_eq!(socket.read().unwrap(), Message::Ping("are you there".into()));
+        socket.flush().unwrap();
         socket.send(Message::Ping("and you".into())).unwrap();
         assert_eq!(socket.read().unwrap(), Message::Pong("and you".into()));
         socket.close(Some(CloseFrame { code: 4001.into(), reason: "bye".into() })).unwrap();
@@ -118,8 +119,7 @@ fn a_websocket_goes_over_tls() {
     let tls = "address = \"127.0.0.1:0\"\ntls = { certificates = [{ cert = \"a.pem\", key = \"a.pem\" }] }\n";
     let written = config(switching(echo), "true").replace("address = \"127.0.0.1:0\"\n", tls);
     let gateway = Setup::new(&written).file("a.pem", authority.server(&["shop.example"]).pair()).start();
-    let mut client =
-        Client::secure(gateway.address("public"), &authority.client_config(), "shop.example").unwrap();
+    let mut client = Client::secure(gateway.address("public"), &authority.client_config(), "shop.example").unwrap();
     assert_eq!(client.ask(handshake("/", "")).status, 101);
     let mut buffer = [0; 100];
     client.send("over TLS");

@@ -8,6 +8,9 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+/// So many that what the allocator sets aside for any number of them does not count.
+const TUNNELS: u64 = 128;
+
 /// A connection on which the protocol was switched.
 fn switch(gateway: &TestGateway) -> TcpStream {
     let mut stream = TcpStream::connect(gateway.address("public")).unwrap();
@@ -77,7 +80,6 @@ fn fill(stream: &mut TcpStream, bytes: &[u8]) -> usize {
 
 #[test]
 fn p11_a_side_that_takes_nothing_stalls_the_other_and_pins_little() {
-    const TUNNELS: u64 = 32;
     let (release, released) = crossed();
     let service = switching(move |mut stream| {
         let _ = released.lock().unwrap().recv();
@@ -87,27 +89,53 @@ fn p11_a_side_that_takes_nothing_stalls_the_other_and_pins_little() {
         stream.write_all(&taken).unwrap();
     });
     let gateway = TestGateway::start(&config(service, "true"));
+    drop(switch(&gateway));
     let before = gateway.memory() + gateway.socket_memory();
     let bytes = noise(32 << 20);
     let mut tunnels: Vec<_> = (0..TUNNELS).map(|_| switch(&gateway)).collect();
-    let written: Vec<_> = tunnels.iter_mut().map(|tunnel| fill(tunnel, &bytes)).collect();
-    let total = || gateway.memory() + gateway.socket_memory();
-    let at_rest = until("memory comes to rest", || {
-        let first = total();
-        std::thread::sleep(Duration::from_millis(300));
-        (total() == first).then_some(first)
+    let written: Vec<_> = std::thread::scope(|scope| {
+        let filling: Vec<_> = tunnels.iter_mut().map(|tunnel| scope.spawn(|| fill(tunnel, &bytes))).collect();
+        filling.into_iter().map(|filling| filling.join().unwrap()).collect()
     });
-    let each = at_rest.saturating_sub(before) / TUNNELS;
+    let each = at_rest(&gateway).saturating_sub(before) / TUNNELS;
     assert!(each <= 256, "P11: {each} KiB for each tunnel whose service takes nothing");
+    drop(release);
     for (tunnel, written) in tunnels.iter_mut().zip(written).take(2) {
         assert!(written < bytes.len(), "P11: nothing held the client up");
-        release.send(()).unwrap();
         tunnel.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         tunnel.read_to_end(&mut answer).unwrap();
         assert_eq!(String::from_utf8_lossy(&answer[..20]), format!("{written:020}"));
         assert!(answer[20..] == bytes[..written], "other bytes came than were sent");
     }
+}
+
+#[test]
+fn p11_a_client_that_takes_nothing_of_a_tunnel_pins_little() {
+    let service = switching(|mut stream| {
+        let piece = vec![0; 64 * 1024];
+        while stream.write_all(&piece).is_ok() {}
+    });
+    let gateway = TestGateway::start(&config(service, "true"));
+    drop(switch(&gateway));
+    let before = gateway.memory() + gateway.socket_memory();
+    let mut tunnels: Vec<_> = (0..TUNNELS).map(|_| switch(&gateway)).collect();
+    for tunnel in &mut tunnels {
+        // Fast at first, so that all buffers grow.
+        tunnel.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    }
+    let each = at_rest(&gateway).saturating_sub(before) / TUNNELS;
+    assert!(each <= 256, "P11: {each} KiB for each tunnel whose client takes nothing");
+}
+
+/// KiB that it and its sockets hold once nothing moves any more.
+fn at_rest(gateway: &TestGateway) -> u64 {
+    let total = || gateway.memory() + gateway.socket_memory();
+    until("memory comes to rest", || {
+        let first = total();
+        std::thread::sleep(Duration::from_millis(300));
+        (total() == first).then_some(first)
+    })
 }
 
 type Shared<T> = std::sync::Arc<std::sync::Mutex<T>>;
@@ -136,9 +164,7 @@ fn f6_a_termination_gives_a_tunnel_the_time_to_end() {
     let mut gateway = TestGateway::start(&config(switching(echo), "true"));
     let mut tunnel = switch(&gateway);
     gateway.terminate();
-    until("it takes no more connections", || {
-        (gateway.status()["state"] == "draining").then_some(())
-    });
+    until("it takes no more connections", || (gateway.status()["state"] == "draining").then_some(()));
     talk(&mut tunnel);
     drop(tunnel);
     assert_eq!(gateway.exit_code(), Some(0));

@@ -16,7 +16,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tungstenite::Message;
 
 struct Nothing;
 
@@ -102,7 +101,6 @@ fn frames_pass_over_http2() {
         stream.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, b"\x88\x02\x0f\xa1");
     });
-    let _ = Message::text("");
 }
 
 /// Switches with the accept value that fits the key, then sends back all that comes.
@@ -131,9 +129,7 @@ fn sixteen_mebibytes_go_both_ways_over_one_stream() {
         writing.await.unwrap();
         assert!(received == sent, "{} bytes came back, or others than were sent", received.len());
     });
-    until("all is over", || {
-        (gateway.status()["upstreams"]["service"]["endpoints"][0]["active"] == 0).then_some(())
-    });
+    until("all is over", || (gateway.status()["upstreams"]["service"]["endpoints"][0]["active"] == 0).then_some(()));
 }
 
 #[test]

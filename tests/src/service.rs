@@ -43,7 +43,9 @@ pub fn echo(mut stream: TcpStream) {
 /// The head of a switch, with more behind it.
 #[must_use]
 pub fn switched(rest: &str) -> String {
-    format!("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n{rest}")
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n{rest}"
+    )
 }
 
 /// A handshake, with more fields, each ended by CR LF.

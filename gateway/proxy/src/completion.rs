@@ -76,7 +76,8 @@ impl Completion {
 
     /// Ties the end of the exchange to the end of its answer's body.
     pub(crate) fn wrap(self, exchange: Box<Exchange>, status: u16, body: Body, outcome: Outcome) -> ResponseBody {
-        let ending = Ending { completion: self, exchange, status, outcome, received: 0, sent: 0, whole: body.is_end_stream() };
+        let ending =
+            Ending { completion: self, exchange, status, outcome, received: 0, sent: 0, whole: body.is_end_stream() };
         let ending = Some(Box::new(ending));
         ResponseBody { body, ending, open: None, stream: Stream::current(), tunnel: None }
     }

@@ -161,7 +161,13 @@ async fn answer(
     };
     let method = admitted.request.method.clone();
     let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
-    let work = Work { snapshot: &snapshot, peer: &connection.peer, upload: &upload, captured: &captured, handshake: handshake.as_deref() };
+    let work = Work {
+        snapshot: &snapshot,
+        peer: &connection.peer,
+        upload: &upload,
+        captured: &captured,
+        handshake: handshake.as_deref(),
+    };
     let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
     let (exchange, body, outcome) = match (&route, unmatched) {
         (Some(route), _) => pipeline::run(&work, exchange, body, route).await,

@@ -137,6 +137,9 @@ async fn serve_http1(
                 let parts = served.into_parts();
                 let mut stream = parts.io.into_inner();
                 stream.unread(parts.read_buf);
+                if let Err(error) = stream.bound_received() {
+                    tracing::debug!(%error, "what a tunnel may pin has no bound");
+                }
                 // On the heap: hardly any connection comes here.
                 Box::pin(tunnel.run(stream)).await;
             }

@@ -6,9 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use gateway_core::exchange::Answer;
 use gateway_core::{Error, Kind, problem};
-use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TE, UPGRADE,
-};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use hyper::ext::Protocol;
@@ -25,10 +23,8 @@ const VERSION: &str = "13";
 const MARK: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Any sixteen bytes: the example of RFC 6455 4.1 has bits in its last letter that mean nothing.
-const KEY: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// How a client asks.
 pub(crate) enum Wish {
@@ -208,7 +204,8 @@ mod tests {
     #[test]
     fn only_a_get_of_http_1_1_that_names_both_is_a_wish() {
         let asks = [("connection", "keep-alive, Upgrade"), ("upgrade", "h2c, WebSocket")];
-        let wish = |method: Method, version, fields: &[_]| Wish::upgrade((&method, version), &headers(fields)).is_some();
+        let wish =
+            |method: Method, version, fields: &[_]| Wish::upgrade((&method, version), &headers(fields)).is_some();
         assert!(wish(Method::GET, Version::HTTP_11, &asks));
         assert!(!wish(Method::POST, Version::HTTP_11, &asks));
         assert!(!wish(Method::GET, Version::HTTP_10, &asks));
@@ -225,11 +222,20 @@ mod tests {
         };
         let version = ("sec-websocket-version", "13");
         assert_eq!(check(&[version, ("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEC==")]), None);
-        for key in ["", "AQIDBAUGBwgJCgsMDQ4P", "AQIDBAUGBwgJCgsMDQ4PEBE=", "AQIDBAUGBwgJCgsMDQ4PEC", "AQID*AUGBwgJCgsMDQ4PEC=="] {
+        for key in [
+            "",
+            "AQIDBAUGBwgJCgsMDQ4P",
+            "AQIDBAUGBwgJCgsMDQ4PEBE=",
+            "AQIDBAUGBwgJCgsMDQ4PEC",
+            "AQID*AUGBwgJCgsMDQ4PEC==",
+        ] {
             assert_eq!(check(&[version, ("sec-websocket-key", key)]), Some(400), "{key}");
         }
         assert_eq!(check(&[version]), Some(400));
-        assert_eq!(check(&[("sec-websocket-version", "8"), ("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEC==")]), Some(426));
+        assert_eq!(
+            check(&[("sec-websocket-version", "8"), ("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEC==")]),
+            Some(426)
+        );
     }
 
     #[test]

@@ -80,7 +80,11 @@ impl Connection {
     pub(super) fn switch(mut self) -> Option<(UpstreamSocket, Bytes)> {
         self.drive(&mut Context::from_waker(Waker::noop()));
         let http1::Parts { io, read_buf, .. } = *self.left?;
-        Some((io.into_inner(), read_buf))
+        let socket = io.into_inner();
+        if let Err(error) = socket.bound_unsent() {
+            tracing::debug!(%error, "what a tunnel may pin has no bound");
+        }
+        Some((socket, read_buf))
     }
 
     /// Drives it for nobody, and says whether it can take a request. Nobody is woken afterwards for what was waited for before.
