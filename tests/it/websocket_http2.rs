@@ -1,7 +1,7 @@
 //! WebSocket connections over HTTP/2 (RFC 8441).
 
 use gateway_tests::gateway::Setup;
-use gateway_tests::http2::{END_HEADERS, Frame, Http2, block, frame, kind};
+use gateway_tests::http2::{END_HEADERS, END_STREAM, Frame, Http2, block, frame, kind};
 use gateway_tests::service::{config, noise, start, switching};
 use gateway_tests::wait::{PATIENCE, until};
 use gateway_tests::{Reply, TestGateway, Upstream, service};
@@ -12,9 +12,12 @@ use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::mpsc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 struct Nothing;
@@ -152,6 +155,50 @@ fn p9_only_a_switch_is_a_success() {
         status(&mut client, 1)
     });
     assert_eq!(stream.join().unwrap(), 502);
+}
+
+/// The window of the stream closes, that of the connection is wide open.
+#[test]
+fn p10_a_stream_whose_client_takes_nothing_is_reset() {
+    let (told, heard) = mpsc::channel();
+    let service = start(move |stream| {
+        let Ok(socket) = tungstenite::accept(stream) else { return };
+        let mut stream = socket.get_ref();
+        while stream.write_all(&[0; 1024]).is_ok() {}
+        told.send(()).unwrap();
+    });
+    let listener = "address = \"127.0.0.1:0\"\ntimeouts = { write = \"300 ms\" }\n";
+    let gateway = TestGateway::start(&config(service, "true").replace("address = \"127.0.0.1:0\"\n", listener));
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    client.send(frame(kind::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes()));
+    client.send(extended(1, "websocket"));
+    assert_eq!(status(&mut client, 1), 200);
+    let ended = loop {
+        let frame = answer(&mut client, 1);
+        if frame.kind != kind::DATA || frame.flags & END_STREAM != 0 {
+            break frame.kind;
+        }
+    };
+    assert_eq!(ended, kind::RST_STREAM, "P10: nothing was taken");
+    heard.recv_timeout(PATIENCE).expect("P10: the service is let go");
+    client.send(extended(3, "connect-udp"));
+    assert_eq!(status(&mut client, 3), 400, "the connection goes on");
+}
+
+#[test]
+fn a_service_that_breaks_off_resets_the_stream() {
+    let service = start(|stream| {
+        let Ok(socket) = tungstenite::accept(stream) else { return };
+        let mut stream = socket.get_ref();
+        let _ = stream.read(&mut [0]);
+        socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let gateway = TestGateway::start(&config(service, "true"));
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    client.send(extended(1, "websocket"));
+    assert_eq!(status(&mut client, 1), 200);
+    client.send(frame(kind::DATA, 0, 1, b"x"));
+    assert_eq!(answer(&mut client, 1).kind, kind::RST_STREAM);
 }
 
 #[test]

@@ -96,8 +96,9 @@ impl ResponseBody {
     }
 
     /// The end of the exchange is the tunnel's.
-    pub(crate) fn switch(mut self, tunnel: impl FnOnce(Box<Ending>) -> Tunnel) -> Self {
-        self.tunnel = self.ending.take().map(|ending| Box::new(tunnel(ending)));
+    pub(crate) fn switch(mut self, tunnel: impl FnOnce(Box<Ending>, Option<Arc<Stream>>) -> Tunnel) -> Self {
+        let stream = self.stream.clone();
+        self.tunnel = self.ending.take().map(|ending| Box::new(tunnel(ending, stream)));
         self
     }
 

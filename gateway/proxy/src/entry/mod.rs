@@ -296,7 +296,7 @@ fn conclude(
     Handshake::tell(on_stream, &mut head.status, &mut head.headers);
     let bounds = tunnel::Bounds { idle, write: connection.write_stall };
     let left = leave(exchange, Body::empty(), outcome, &Method::GET, completion);
-    left.map(|body| body.switch(|ending| Tunnel::new(service, stream, bounds, ending)))
+    left.map(|body| body.switch(|ending, watched| Tunnel::new(service, stream.zip(watched), bounds, ending)))
 }
 
 /// An answer to a request that is not a request: there is no exchange, so no chain sees it.

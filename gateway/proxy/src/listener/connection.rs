@@ -141,7 +141,7 @@ async fn serve_http1(
                     tracing::debug!(%error, "what a tunnel may pin has no bound");
                 }
                 // On the heap: hardly any connection comes here.
-                Box::pin(tunnel.run(stream)).await;
+                let _ = Box::pin(tunnel.run(stream)).await;
             }
             None
         }
@@ -203,7 +203,7 @@ async fn answer(
             tunnel.hold(open);
             match tunnel.stream() {
                 None => connection.switch(tunnel),
-                Some(stream) => drop(tokio::spawn(tunnel.run_on(stream))),
+                Some((stream, watched)) => drop(tokio::spawn(tunnel.run_on(stream, watched))),
             }
         }
     }

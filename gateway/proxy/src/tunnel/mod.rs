@@ -11,7 +11,7 @@ pub(crate) use handshake::Wish;
 
 use crate::alarm::Alarm;
 use crate::completion::Ending;
-use crate::listener::Open;
+use crate::listener::{Open, Stream};
 use crate::upstream::{Duplex, Switched};
 use flow::{Broken, Flow};
 use gateway_core::Kind;
@@ -19,6 +19,7 @@ use gateway_core::clock::now;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ pub(crate) struct Bounds {
 pub(crate) struct Tunnel {
     service: Switched,
     /// The client's stream on HTTP/2; on HTTP/1.1 the tunnel gets the whole connection.
-    stream: Option<OnUpgrade>,
+    stream: Option<(OnUpgrade, Arc<Stream>)>,
     bounds: Bounds,
     traffic: Traffic,
     ending: Option<Box<Ending>>,
@@ -52,7 +53,12 @@ struct Traffic {
 }
 
 impl Tunnel {
-    pub(crate) fn new(service: Switched, stream: Option<OnUpgrade>, bounds: Bounds, ending: Box<Ending>) -> Self {
+    pub(crate) fn new(
+        service: Switched,
+        stream: Option<(OnUpgrade, Arc<Stream>)>,
+        bounds: Bounds,
+        ending: Box<Ending>,
+    ) -> Self {
         Self { service, stream, bounds, traffic: Traffic::default(), ending: Some(ending), open: None }
     }
 
@@ -62,19 +68,26 @@ impl Tunnel {
     }
 
     /// Where the client's bytes come from, unless from the connection itself.
-    pub(crate) fn stream(&mut self) -> Option<OnUpgrade> {
+    pub(crate) fn stream(&mut self) -> Option<(OnUpgrade, Arc<Stream>)> {
         self.stream.take()
     }
 
     /// Runs it on a stream of HTTP/2, once that is there: the head of the answer was sent then.
-    pub(crate) async fn run_on(self: Box<Self>, stream: OnUpgrade) {
+    pub(crate) async fn run_on(self: Box<Self>, stream: OnUpgrade, watched: Arc<Stream>) {
         match stream.await {
-            Ok(stream) => self.run(TokioIo::new(stream)).await,
+            Ok(stream) => {
+                let mut stream = TokioIo::new(stream);
+                if self.run(&mut stream).await.is_err() {
+                    // Else it would end as if all was said, once the client takes what is left (RFC 8441 5).
+                    watched.give_up();
+                }
+            }
             Err(error) => tracing::debug!(%error, "a client was gone before its tunnel was there"),
         }
     }
 
-    pub(crate) async fn run(mut self: Box<Self>, mut client: impl Duplex) {
+    /// Runs it to its end, which is an error unless both sides have made it.
+    pub(crate) async fn run(mut self: Box<Self>, mut client: impl Duplex) -> Result<(), Kind> {
         let Self { service, bounds, traffic, .. } = &mut *self;
         traffic.begun = true;
         let mut up = Flow::default();
@@ -103,8 +116,10 @@ impl Tunnel {
             let (limit, kind) = stalls.into_iter().flatten().fold(idle, earlier);
             alarm.poll_until(limit, context).map(|()| Err(kind))
         });
-        traffic.error = ended.await.err();
+        let ended = ended.await;
+        traffic.error = ended.err();
         (traffic.received, traffic.sent) = (up.moved(), down.moved());
+        ended
     }
 }
 
