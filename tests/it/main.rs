@@ -24,3 +24,6 @@ mod upgrade;
 mod upstream_connections;
 mod upstream_tls;
 mod upstreams;
+mod websocket;
+mod websocket_bounds;
+mod websocket_http2;

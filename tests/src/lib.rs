@@ -13,6 +13,7 @@
 pub mod client;
 pub mod gateway;
 pub mod http2;
+pub mod service;
 pub mod tls;
 pub mod upstream;
 pub mod wait;

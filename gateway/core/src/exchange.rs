@@ -70,7 +70,7 @@ pub struct Request {
 /// The head of an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Response {
-    /// 200 to 599.
+    /// 200 to 599, or 101 where the service has taken a WebSocket handshake.
     pub status: StatusCode,
     /// Without hop-by-hop and framing fields.
     pub headers: HeaderMap,

@@ -7,6 +7,7 @@ use crate::listener::{Open, Stream};
 use crate::pipeline::{self, CLIENT_CLOSED};
 use crate::route::Route;
 use crate::snapshot::{Snapshot, Table};
+use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use gateway_core::clock::now;
 use gateway_core::exchange::Exchange;
@@ -46,14 +47,18 @@ pub struct ResponseBody {
     open: Option<Open>,
     /// Where HTTP/2 sees whether the peer takes what is sent; HTTP/1.1 sees it in `open`.
     stream: Option<Arc<Stream>>,
+    /// What follows the head of an answer that switches protocols.
+    tunnel: Option<Box<Tunnel>>,
 }
 
-/// What is left to do when the body ends.
-struct Ending {
+/// What is left to do when the body ends, or the tunnel in its place.
+pub(crate) struct Ending {
     completion: Completion,
     exchange: Box<Exchange>,
     status: u16,
     outcome: Outcome,
+    /// By a tunnel; what came as a body is the upload's.
+    received: u64,
     sent: u64,
     whole: bool,
 }
@@ -71,8 +76,10 @@ impl Completion {
 
     /// Ties the end of the exchange to the end of its answer's body.
     pub(crate) fn wrap(self, exchange: Box<Exchange>, status: u16, body: Body, outcome: Outcome) -> ResponseBody {
-        let ending = Ending { completion: self, exchange, status, outcome, sent: 0, whole: body.is_end_stream() };
-        ResponseBody { body, ending: Some(Box::new(ending)), open: None, stream: Stream::current() }
+        let ending =
+            Ending { completion: self, exchange, status, outcome, received: 0, sent: 0, whole: body.is_end_stream() };
+        let ending = Some(Box::new(ending));
+        ResponseBody { body, ending, open: None, stream: Stream::current(), tunnel: None }
     }
 }
 
@@ -80,12 +87,24 @@ impl ResponseBody {
     /// A body without an exchange: of an answer to what is no request.
     #[must_use]
     pub fn plain(body: Body) -> Self {
-        Self { body, ending: None, open: None, stream: Stream::current() }
+        Self { body, ending: None, open: None, stream: Stream::current(), tunnel: None }
     }
 
     /// The connection counts the request as under way for as long as this body lives.
     pub(crate) fn hold(&mut self, open: Open) {
         self.open = Some(open);
+    }
+
+    /// The end of the exchange is the tunnel's.
+    pub(crate) fn switch(mut self, tunnel: impl FnOnce(Box<Ending>, Option<Arc<Stream>>) -> Tunnel) -> Self {
+        let stream = self.stream.clone();
+        self.tunnel = self.ending.take().map(|ending| Box::new(tunnel(ending, stream)));
+        self
+    }
+
+    /// What is to be run once the head is sent.
+    pub(crate) fn tunnel(&mut self) -> Option<Box<Tunnel>> {
+        self.tunnel.take()
     }
 }
 
@@ -140,14 +159,20 @@ impl Ending {
         }
     }
 
-    fn end(self) {
-        let Self { completion, mut exchange, status, outcome, sent, whole } = self;
+    /// How a tunnel went, which may never have begun.
+    pub(crate) fn tunnelled(&mut self, begun: bool, received: u64, sent: u64, error: Option<&'static str>) {
+        (self.whole, self.received, self.sent) = (begun, received, sent);
+        self.outcome.error = self.outcome.error.or(error);
+    }
+
+    pub(crate) fn end(self) {
+        let Self { completion, mut exchange, status, outcome, received, sent, whole } = self;
         let Completion { started, upload, route, table, snapshot } = completion;
         let error = outcome.error.or((!whole).then_some("client_gone"));
         let summary = Summary {
             status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
             duration: now().saturating_duration_since(started),
-            request_bytes: upload.received(),
+            request_bytes: upload.received() + received,
             response_bytes: sent,
             error,
         };

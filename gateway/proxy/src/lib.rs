@@ -13,5 +13,6 @@ pub mod pipeline;
 pub mod route;
 pub mod router;
 pub mod snapshot;
+pub mod tunnel;
 pub mod upstream;
 pub mod workers;

@@ -7,6 +7,7 @@ use crate::forward::{self, Peer, Sending, Upload};
 use crate::route::{Dispatch, Forward, Route};
 use crate::router::Captured;
 use crate::snapshot::Snapshot;
+use crate::tunnel::Handshake;
 use crate::upstream::{Refused, key};
 use bytes::Bytes;
 use gateway_core::clock::now;
@@ -14,7 +15,8 @@ use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
 use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
 use http::header::{CONTENT_LENGTH, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::Body as _;
 use std::sync::Arc;
 
 /// What the events of an exchange need beside it.
@@ -27,6 +29,8 @@ pub struct Work<'a> {
     pub upload: &'a Upload,
     /// What its path captured.
     pub captured: &'a Captured,
+    /// Where the client asks for a WebSocket and the route has them.
+    pub handshake: Option<&'a Handshake>,
 }
 
 /// An answer under way: its head is in the exchange.
@@ -193,8 +197,15 @@ async fn upstream(
         let key = upstream.key_by().and_then(|by| key::of(by, &exchange));
         let trusted = work.snapshot.trusts(work.peer.address.ip());
         let deadline = exchange.deadline;
-        let (host, request) = forward::outgoing(&mut exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
-        let sending = Sending { host, policy: &to.retry, key, upload: work.upload, deadline };
+        let (host, mut request) =
+            forward::outgoing(&mut exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
+        // A plugin may have made another request of it (RFC 6455 4.1: a handshake is a GET).
+        let is_one = request.method() == Method::GET && request.body().is_end_stream();
+        let handshake = work.handshake.filter(|_| is_one);
+        if let Some(handshake) = handshake {
+            handshake.ask(request.headers_mut());
+        }
+        let sending = Sending { host, policy: &to.retry, key, upload: work.upload, handshake, deadline };
         forward::send(&upstream, request, &sending).await
     };
     match answered.await {

@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::upstream::{Admission, Upstream, key};
-use gateway_config::{Allow, Compress, HostPolicy, KeyBy, Retry, Rewrite, Template};
+use gateway_config::{Allow, Compress, HostPolicy, KeyBy, Retry, Rewrite, Template, WebSocket};
 use gateway_core::Plugin;
 use gateway_core::exchange::{Answer, Exchange};
 use http::StatusCode;
@@ -56,6 +56,19 @@ pub struct Forward {
     pub host: HostPolicy,
     /// When it is sent once more.
     pub retry: Retry,
+    /// None: no WebSocket connections.
+    pub websocket: Option<WebSocket>,
+}
+
+impl Route {
+    /// How WebSocket connections are held, where there may be any.
+    #[must_use]
+    pub fn websocket(&self) -> Option<WebSocket> {
+        match &self.dispatch {
+            Dispatch::Upstream(forward) => forward.websocket,
+            _ => None,
+        }
+    }
 }
 
 /// The upstreams of a route: one, or several that share.

@@ -28,8 +28,8 @@ pub struct Snapshot {
 /// What is counted of every request; made once, so that no name is looked up while one runs.
 #[derive(Clone)]
 pub struct Counters {
-    /// By the first digit of the status, from 2 on: an answer is final.
-    classes: [Counter; 4],
+    /// By the first digit of the status; of the first class there is only the switch of protocols.
+    classes: [Counter; 5],
     /// Requests that met a fault of ours.
     pub panicked: Counter,
 }
@@ -39,12 +39,12 @@ impl Counters {
     #[must_use]
     pub fn new(instruments: &Instruments) -> Self {
         let class = |digit| instruments.counter(&format!("requests.{digit}xx"));
-        Self { classes: [2, 3, 4, 5].map(class), panicked: instruments.counter("requests.panicked") }
+        Self { classes: [1, 2, 3, 4, 5].map(class), panicked: instruments.counter("requests.panicked") }
     }
 
     /// An answer with this status was sent.
     pub fn note(&self, status: u16) {
-        if let Some(counter) = usize::from(status / 100).checked_sub(2).and_then(|class| self.classes.get(class)) {
+        if let Some(counter) = usize::from(status / 100).checked_sub(1).and_then(|class| self.classes.get(class)) {
             counter.increment();
         }
     }
@@ -60,6 +60,8 @@ pub struct Table {
     pub target_limit: usize,
     /// Bytes of a request body where the route has no bound of its own.
     pub body_limit: Option<u64>,
+    /// Whether any of them takes WebSocket connections: HTTP/2 has to be told before it asks.
+    pub websocket: bool,
     /// Every request is sent to the same place by HTTPS, on this port.
     pub redirect_https: Option<u16>,
 }

@@ -36,6 +36,7 @@ pub(super) fn tables(
             }
         }
         let table = Table {
+            websocket: routes.iter().any(|(_, _, route)| route.websocket().is_some()),
             router: Router::new(routes),
             unmatched: chain(listener, &[], plugins),
             target_limit: listener.limits.target,
@@ -72,6 +73,7 @@ fn build(
                 rewrite: forward.rewrite.clone(),
                 host: forward.host.clone(),
                 retry: forward.retry.clone(),
+                websocket: forward.websocket,
             })
         }
         Dispatch::Answer(position) => {

@@ -138,6 +138,9 @@ fn dispatch(assembly: &Assembly, route: &Route, request: &Request, captured: &Ca
                     self::upstream(upstream, &share);
                 }
             }
+            if let Some(websocket) = &forward.websocket {
+                print(format_args!("websocket   closed after {:?} without a byte", websocket.idle));
+            }
             let retry = &forward.retry;
             print(format_args!(
                 "retry       {} times, each try within {:?}",

@@ -286,6 +286,15 @@ pub struct Forward {
     pub host: HostPolicy,
     /// When it is sent once more.
     pub retry: Retry,
+    /// None: no WebSocket connections.
+    pub websocket: Option<WebSocket>,
+}
+
+/// WebSocket connections of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebSocket {
+    /// Without a byte from either side (5 minutes).
+    pub idle: Duration,
 }
 
 /// One of the upstreams of a route.

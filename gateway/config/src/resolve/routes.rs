@@ -16,7 +16,7 @@ use crate::document::value::{
 use crate::suggest::did_you_mean;
 use crate::{
     Allow, Concurrency, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route, Segment,
-    Target, Template, TemplatePart,
+    Target, Template, TemplatePart, WebSocket,
 };
 
 /// The routes in the order written, without the broken ones: nothing can be concluded about those.
@@ -146,6 +146,7 @@ fn dispatch(
             rewrite: rewrite(written.rewrite.as_ref(), captured, reports),
             host: host.unwrap_or(HostPolicy::Endpoint),
             retry: upstreams::retry(&written.retry),
+            websocket: written.websocket.as_ref().and_then(websocket),
         }));
     }
     if let Some(answer) = &written.answer {
@@ -157,6 +158,13 @@ fn dispatch(
         return Some(Dispatch::Redirect { status: redirect.status().0, location: location.clone() });
     }
     written.respond.as_ref().and_then(|respond| fixed_response(respond, reports))
+}
+
+fn websocket(written: &sections::WebSocketSwitch) -> Option<WebSocket> {
+    match written {
+        sections::WebSocketSwitch::Off => None,
+        sections::WebSocketSwitch::On(written) => Some(WebSocket { idle: written.idle().duration() }),
+    }
 }
 
 /// The one upstream, or those that share.

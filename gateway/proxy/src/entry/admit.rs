@@ -2,6 +2,7 @@
 
 use super::authority::{self, Memory};
 use super::grpc;
+use crate::tunnel::Wish;
 use gateway_config::Allow;
 use gateway_core::exchange::Request;
 use gateway_core::headers::{is_hop_by_hop, join_cookies, strip_hop_by_hop};
@@ -17,6 +18,8 @@ pub(super) struct Admitted {
     pub(super) leniency: Leniency,
     /// A call of gRPC: its refusals are told as gRPC has them.
     pub(super) is_grpc: bool,
+    /// A WebSocket, where the client asks for one.
+    pub(super) wish: Option<Wish>,
 }
 
 /// What a request has that only a route can allow.
@@ -52,16 +55,19 @@ fn bad(detail: &str) -> Error {
 /// # Errors
 /// It has none, or it is not for a gateway (CONNECT, `*`).
 pub(super) fn admit(
-    head: Parts,
+    mut head: Parts,
     scheme: &'static str,
     target_limit: usize,
     fields: usize,
     memory: &Memory,
 ) -> Result<Admitted, Error> {
-    let Parts { method, uri, version, mut headers, .. } = head;
-    if method == Method::CONNECT {
-        return Err(bad("CONNECT is not served"));
+    let mut wish = None;
+    if head.method == Method::CONNECT {
+        wish = Some(Wish::connect(&mut head).ok_or_else(|| bad("CONNECT is not served"))?);
+        // RFC 8441 5: what GET is in HTTP/1.1.
+        head.method = Method::GET;
     }
+    let Parts { method, uri, version, mut headers, .. } = head;
     let target = uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
     if target.len() > target_limit {
         return Err(Error::new(Kind::TargetTooLong, format!("the target has more than {target_limit} bytes")));
@@ -84,6 +90,7 @@ pub(super) fn admit(
     let query = query.map(normal_query).transpose()?;
 
     if seen.hop_by_hop {
+        wish = wish.or_else(|| Wish::upgrade((&method, version), &headers));
         let trailers = headers.get_all(TE).iter().any(|line| has_token(line, "trailers"));
         strip_hop_by_hop(&mut headers);
         if trailers {
@@ -100,7 +107,7 @@ pub(super) fn admit(
     let is_grpc = seen.content_type && version == Version::HTTP_2 && grpc::is_grpc(&headers);
 
     let request = Request { method, scheme, authority, path, query, headers };
-    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency }, is_grpc })
+    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency }, is_grpc, wish })
 }
 
 /// What there is to look at: one pass over the names, where most requests have nothing of it.

@@ -17,19 +17,21 @@ use crate::pipeline::{self, Work};
 use crate::route::Route;
 use crate::router::{Captured, Matched};
 use crate::snapshot::{Snapshot, Table};
+use crate::tunnel::{self, Handshake, Tunnel, Wish};
 use admit::Admitted;
 use authority::Memory;
 use futures_util::FutureExt as _;
 use gateway_config::ListenerTimeouts;
 use gateway_core::attributes::Attributes;
 use gateway_core::clock::now;
-use gateway_core::exchange::{Answer, Exchange, Stage};
+use gateway_core::exchange::{self, Answer, Exchange, Stage};
 use gateway_core::peer::ClientCertificate;
 use gateway_core::{Body, Error, Kind, Origin, problem};
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,11 +46,15 @@ pub struct Connection {
     pub body_stall: Duration,
     /// How long it may take in all.
     pub body_total: Duration,
+    /// How long a tunnel's client may take nothing of what comes for it.
+    pub write_stall: Duration,
     /// Fields of a head: HTTP/2 bounds bytes only.
     pub fields: usize,
     /// None: plain HTTP.
     pub tls: Option<Secure>,
     authority: Memory,
+    /// What follows, once the last answer has switched protocols.
+    tunnel: Mutex<Option<Box<Tunnel>>>,
 }
 
 /// What every request of a TLS connection shares.
@@ -70,8 +76,19 @@ impl Connection {
         fields: usize,
         tls: Option<Secure>,
     ) -> Self {
-        let (body_stall, body_total) = (timeouts.body, timeouts.body_total);
-        Self { listener, peer, body_stall, body_total, fields, tls, authority: Memory::default() }
+        let ListenerTimeouts { body: body_stall, body_total, write: write_stall, .. } = *timeouts;
+        let (authority, tunnel) = (Memory::default(), Mutex::default());
+        Self { listener, peer, body_stall, body_total, write_stall, fields, tls, authority, tunnel }
+    }
+
+    /// The connection is the tunnel's from the end of this answer's head on.
+    pub(crate) fn switch(&self, tunnel: Box<Tunnel>) {
+        *self.tunnel.lock() = Some(tunnel);
+    }
+
+    /// The tunnel that the connection was left to.
+    pub(crate) fn tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.lock().take()
     }
 
     fn scheme(&self) -> &'static str {
@@ -113,10 +130,11 @@ async fn answer(
     }
     let (head, body) = request.into_parts();
     let scheme = connection.scheme();
-    let admitted = match admit::admit(head, scheme, table.target_limit, connection.fields, &connection.authority) {
+    let mut admitted = match admit::admit(head, scheme, table.target_limit, connection.fields, &connection.authority) {
         Ok(admitted) => admitted,
         Err(error) => return refusal(&error),
     };
+    let wish = admitted.wish.take();
     if let Some(port) = table.redirect_https
         && !redirect::came_by_https(&connection.peer, &snapshot, &admitted.request.headers)
     {
@@ -135,6 +153,10 @@ async fn answer(
             Some(problem::answer(StatusCode::NOT_FOUND, Some("no route matches this request"))),
         ),
     };
+    let handshake = match wish.map(|wish| handshake(wish, route.as_deref(), &admitted, &body)).transpose() {
+        Ok(handshake) => handshake.flatten(),
+        Err(answer) => return unmade(*answer),
+    };
     let limit = route.as_ref().and_then(|route| route.body_limit).or(table.body_limit);
     let bounds = Bounds { stall: connection.body_stall, total: connection.body_total, size: limit };
     let (body, upload) = match ClientBody::watch(Body::incoming(body, Origin::Client), bounds) {
@@ -143,13 +165,47 @@ async fn answer(
     };
     let (method, is_grpc) = (admitted.request.method.clone(), admitted.is_grpc);
     let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
-    let work = Work { snapshot: &snapshot, peer: &connection.peer, upload: &upload, captured: &captured };
+    let work = Work {
+        snapshot: &snapshot,
+        peer: &connection.peer,
+        upload: &upload,
+        captured: &captured,
+        handshake: handshake.as_deref(),
+    };
     let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
     let (exchange, body, outcome) = match (&route, unmatched) {
         (Some(route), _) => pipeline::run(&work, exchange, body, route).await,
         (None, answer) => pipeline::refuse(exchange, body, chain, answer.unwrap_or_default()).await,
     };
-    leave(exchange, body, outcome, &method, is_grpc, Completion::new(started, upload, route, table, snapshot))
+    let completion = Completion::new(started, upload, route, table, snapshot);
+    match handshake {
+        None => leave(exchange, body, outcome, &method, is_grpc, completion),
+        Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),
+    }
+}
+
+/// The handshake of a client that asks for a WebSocket, where its route has them; elsewhere a wish of HTTP/1.1 is ignored, one of HTTP/2
+/// refused.
+fn handshake(
+    wish: Wish,
+    route: Option<&Route>,
+    admitted: &Admitted,
+    body: &Incoming,
+) -> Result<Option<Box<Handshake>>, Box<Answer>> {
+    let Some(route) = route else { return Ok(None) };
+    match (route.websocket(), wish) {
+        (None, Wish::Upgrade) => Ok(None),
+        (None, Wish::Connect(_)) => Err(bad("this route takes no WebSocket connections")),
+        (Some(_), _) if !body.is_end_stream() => Err(bad("a WebSocket handshake has no body")),
+        (Some(websocket), wish) => {
+            let handshake = Handshake::new(wish, &admitted.request.headers, websocket.idle);
+            handshake.map(|handshake| Some(Box::new(handshake))).map_err(Box::new)
+        }
+    }
+}
+
+fn bad(detail: &str) -> Box<Answer> {
+    Box::new(problem::answer(StatusCode::BAD_REQUEST, Some(detail)))
 }
 
 /// Finds the route and holds its lenience against what the request needed.
@@ -225,10 +281,42 @@ fn leave(
     response.map(|()| completion.wrap(exchange, said.as_u16(), body, outcome))
 }
 
+/// The answer to a handshake: the head, and a tunnel behind it where the service has switched and no plugin made something else of it.
+fn conclude(
+    handshake: Handshake,
+    connection: &Connection,
+    mut exchange: Box<Exchange>,
+    body: Body,
+    outcome: Outcome,
+    completion: Completion,
+) -> Response<ResponseBody> {
+    let (on_stream, idle) = (handshake.is_on_stream(), handshake.idle());
+    let head = exchange.response.get_or_insert_default();
+    let ends = handshake.into_ends().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
+    let Some((service, stream)) = ends else {
+        if !on_stream || !head.status.is_success() {
+            return leave(exchange, body, outcome, &Method::GET, false, completion);
+        }
+        // On HTTP/2 it would tell the client that it may go on (RFC 8441 5).
+        let error = Error::new(Kind::HttpUpgradeFailed, "a WebSocket handshake was answered like an ordinary request");
+        let Answer { status, headers, body } = problem::of(&error);
+        *head = exchange::Response { status, headers };
+        return leave(exchange, Body::from(body), outcome, &Method::GET, false, completion);
+    };
+    Handshake::tell(on_stream, &mut head.status, &mut head.headers);
+    let bounds = tunnel::Bounds { idle, write: connection.write_stall };
+    let left = leave(exchange, Body::empty(), outcome, &Method::GET, false, completion);
+    left.map(|body| body.switch(|ending, watched| Tunnel::new(service, stream.zip(watched), bounds, ending)))
+}
+
 /// An answer to a request that is not a request: there is no exchange, so no chain sees it.
 fn refusal(error: &Error) -> Response<ResponseBody> {
     tracing::debug!(kind = ?error.kind(), detail = error.detail(), "request refused");
-    let Answer { status, headers, body } = problem::of(error);
+    unmade(problem::of(error))
+}
+
+fn unmade(answer: Answer) -> Response<ResponseBody> {
+    let Answer { status, headers, body } = answer;
     let mut response = Response::new(ResponseBody::plain(Body::from(body)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;

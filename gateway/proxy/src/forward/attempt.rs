@@ -3,6 +3,7 @@
 use super::response;
 use super::spare::Spare;
 use super::{HostField, Upload};
+use crate::tunnel::Handshake;
 use crate::upstream::{Endpoint, Lease, Upstream};
 use gateway_config::{Retry as Policy, Statuses};
 use gateway_core::clock::now;
@@ -21,6 +22,8 @@ pub(super) struct Attempt<'a> {
     pub(super) host: &'a HostField,
     pub(super) upload: &'a Upload,
     pub(super) policy: &'a Policy,
+    /// Where the request asks to switch protocols.
+    pub(super) handshake: Option<&'a Handshake>,
     /// What the client is known by to the upstream's balance.
     pub(super) key: Option<u64>,
     /// When the head of the answer must be there.
@@ -124,6 +127,9 @@ impl Attempt<'_> {
         request: Request<Body>,
     ) -> Result<Response<hyper::body::Incoming>, Silence> {
         let connected = lease.connected();
+        if self.handshake.is_some() {
+            connected.connection.may_switch();
+        }
         let mut answer = connected.connection.begin(request);
         let (connection, alarm) = (&mut connected.connection, &mut connected.alarm);
         let first_byte = self.upstream.settings().timeouts.first_byte;
@@ -151,7 +157,8 @@ impl Attempt<'_> {
         let endpoint = Arc::clone(lease.endpoint());
         let settings = self.upstream.settings();
         let is_failure = Statuses::any(&settings.outliers.statuses, response.status().as_u16());
-        let response = match response::incoming(response, lease, self.upload, settings.timeouts.body, !is_failure) {
+        let expected = response::Expected { upload: self.upload, handshake: self.handshake };
+        let response = match response::incoming(response, lease, &expected, settings.timeouts.body, !is_failure) {
             Ok(response) => response,
             Err(error) => {
                 let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok());

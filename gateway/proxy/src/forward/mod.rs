@@ -19,6 +19,7 @@ pub use template::expand;
 
 use crate::route::Targets;
 use crate::snapshot::Snapshot;
+use crate::tunnel::Handshake;
 use crate::upstream::{Lease, Upstream};
 use attempt::{Attempt, Failed};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -48,6 +49,8 @@ pub struct Sending<'a> {
     pub key: Option<u64>,
     /// Its upload.
     pub upload: &'a Upload,
+    /// Where it asks to switch protocols.
+    pub handshake: Option<&'a Handshake>,
     /// When the head of the answer must be there.
     pub deadline: Instant,
 }
@@ -57,8 +60,9 @@ pub struct Sending<'a> {
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
 pub async fn send(upstream: &Upstream, request: Request<Body>, sending: &Sending<'_>) -> Result<Response<Body>, Error> {
-    let Sending { host, policy, key, upload, deadline } = sending;
-    let attempt = Attempt { upstream, host, upload, policy, key: *key, deadline: *deadline };
+    let Sending { host, policy, key, upload, handshake, deadline } = sending;
+    let (key, handshake, deadline) = (*key, *handshake, *deadline);
+    let attempt = Attempt { upstream, host, upload, policy, handshake, key, deadline };
     match attempt.run(request, &[], policy.times == 0).await {
         Ok(response) => Ok(response),
         // On the heap: hardly any request comes here.

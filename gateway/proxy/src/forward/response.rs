@@ -1,6 +1,7 @@
 //! What an upstream says, made fit to be passed on.
 
 use super::Upload;
+use crate::tunnel::Handshake;
 use crate::upstream::Lease;
 use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::{Body, Error, Kind, Retry};
@@ -9,20 +10,36 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use std::time::Duration;
 
+/// What the answer is held against.
+pub(super) struct Expected<'a> {
+    pub(super) upload: &'a Upload,
+    /// Where the request has asked to switch protocols.
+    pub(super) handshake: Option<&'a Handshake>,
+}
+
 /// Checks the head and ties the body to its connection. Its end is a success of the endpoint where the head was `good`.
 ///
 /// # Errors
-/// A status that no final answer has.
+/// A status that no final answer has, or a switch of protocols that was not asked for.
 pub(super) fn incoming(
     response: Response<Incoming>,
     lease: Lease,
-    upload: &Upload,
+    expected: &Expected<'_>,
     stall: Duration,
     good: bool,
 ) -> Result<Response<Body>, Error> {
     let (mut head, body) = response.into_parts();
+    if let Some(handshake) = expected.handshake {
+        handshake.check(head.status, &head.headers)?;
+    }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked"));
+        let Some(handshake) = expected.handshake else {
+            return Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked"));
+        };
+        handshake.switch(lease)?;
+        strip_hop_by_hop(&mut head.headers);
+        head.headers.remove(CONTENT_LENGTH);
+        return Ok(Response::from_parts(head, Body::empty()));
     }
     if !(200..600).contains(&head.status.as_u16()) {
         return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {}", head.status)));
@@ -38,7 +55,7 @@ pub(super) fn incoming(
     if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
         head.headers.insert(CONTENT_LENGTH, length);
     }
-    Ok(Response::from_parts(head, super::answer_body(body, lease, upload, stall, good)))
+    Ok(Response::from_parts(head, super::answer_body(body, lease, expected.upload, stall, good)))
 }
 
 /// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.

@@ -30,7 +30,7 @@ impl Dispatch for Snapshot {
             };
             let deadline = call.deadline;
             let (upload, policy) = (Upload::default(), Policy::default());
-            let sending = Sending { host, policy: &policy, key: None, upload: &upload, deadline };
+            let sending = Sending { host, policy: &policy, key: None, upload: &upload, handshake: None, deadline };
             super::send(&upstream, outgoing(call), &sending).await
         })
     }

@@ -112,10 +112,10 @@ async fn serve_http1(
     settings: &Settings,
     activity: &Arc<Activity>,
 ) -> Option<ClientStream> {
-    let connection = Arc::new(of(client, shared, settings));
+    let connection = &Arc::new(of(client, shared, settings));
     let service = service_fn(|request| {
         activity.head_ended();
-        answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request)
+        answer(Arc::clone(shared), Arc::clone(connection), Arc::clone(activity), request)
     });
     let mut served = http1::Builder::new()
         .half_close(true)
@@ -132,7 +132,20 @@ async fn serve_http1(
             stream.unread(if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf });
             Some(stream)
         }
-        Left::Ended => None,
+        Left::Ended => {
+            if let Some(tunnel) = connection.tunnel() {
+                let parts = served.into_parts();
+                let mut stream = parts.io.into_inner();
+                stream.unread(parts.read_buf);
+                if let Err(error) = stream.bound_received() {
+                    tracing::debug!(%error, "what a tunnel may pin has no bound");
+                }
+                // On the heap: hardly any connection comes here.
+                let _ = Box::pin(tunnel.run(stream)).await;
+            }
+            None
+        }
+        Left::Cut => None,
     }
 }
 
@@ -150,7 +163,12 @@ async fn serve_http2(
     let service =
         service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
     let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };
-    let served = http2::Builder::new(executor)
+    let mut builder = http2::Builder::new(executor);
+    // What was offered cannot be taken back (RFC 8441 3), and each request looks at its route.
+    if shared.snapshot.load().tables.get(&shared.name).is_some_and(|table| table.websocket) {
+        builder.enable_connect_protocol();
+    }
+    let served = builder
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
@@ -177,9 +195,20 @@ async fn answer(
     let snapshot = shared.snapshot.load_full();
     let version = request.version();
     let mut response = entry::serve(snapshot, &connection, request).await;
-    response.body_mut().hold(open);
+    let switched = response.body_mut().tunnel();
+    let is_switched = switched.is_some();
+    match switched {
+        None => response.body_mut().hold(open),
+        Some(mut tunnel) => {
+            tunnel.hold(open);
+            match tunnel.stream() {
+                None => connection.switch(tunnel),
+                Some((stream, watched)) => drop(tokio::spawn(tunnel.run_on(stream, watched))),
+            }
+        }
+    }
     // It only ever changes to draining.
-    if version < Version::HTTP_2 && shared.stop.has_changed().unwrap_or(true) {
+    if version < Version::HTTP_2 && !is_switched && shared.stop.has_changed().unwrap_or(true) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -213,7 +242,10 @@ where
 
 /// What is left of a connection.
 enum Left {
+    /// Of itself; where its last answer has switched protocols the socket is still open.
     Ended,
+    /// By us, with whatever was still to be written.
+    Cut,
     /// It is as it was, and at rest.
     Quiet,
 }
@@ -264,7 +296,8 @@ async fn drive(
         }
     });
     let is_abuse = match end.await {
-        None | Some(Beside::Overdue(Verdict::Stalled)) => return Left::Ended,
+        None => return Left::Ended,
+        Some(Beside::Overdue(Verdict::Stalled)) => return Left::Cut,
         Some(Beside::Overdue(Verdict::Quiet)) => return Left::Quiet,
         Some(Beside::Abuse) => true,
         Some(_) => false,
@@ -278,7 +311,7 @@ async fn drive(
     while tokio::time::timeout(LINGER, connection.as_mut()).await.is_err() {
         if is_abuse || !activity.is_serving() {
             tracing::trace!("a connection was ended before its client took leave");
-            break;
+            return Left::Cut;
         }
     }
     Left::Ended

@@ -1,11 +1,12 @@
 //! One HTTP/2 stream: whether its client takes what is sent on it (HARDENING H6).
 //!
 //! The socket cannot tell: the other streams of the connection may flow. So each stream's task is wrapped, and dropped,
-//! which resets the stream, when the client's window stays closed.
+//! which resets the stream, when the client's window stays closed. A tunnel looks after that itself, and gives the stream up.
 
 use super::activity::{moment, ticks};
 use super::flood::Guard;
 use crate::alarm::Alarm;
+use futures_util::task::AtomicWaker;
 use gateway_core::clock::now;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,9 @@ pub struct Stream {
     offered: AtomicU64,
     /// Whether the answer has begun.
     answering: AtomicBool,
+    /// Whether a tunnel has ended before what it had for the client was taken, or by a failure.
+    is_given_up: AtomicBool,
+    given_up: AtomicWaker,
 }
 
 impl Stream {
@@ -40,6 +44,12 @@ impl Stream {
     /// A part of the answer was handed over; the next is asked for when the client's window lets it.
     pub(crate) fn offered(&self) {
         self.offered.store(ticks(now()), Ordering::Relaxed);
+    }
+
+    /// The tunnel on it was cut: so is the stream.
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        self.given_up.wake();
     }
 
     /// More was asked for.
@@ -60,12 +70,16 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        let stream = Arc::new(Stream::default());
+        // hyper starts a stream's task from the connection's, and from the stream's the one that writes what a tunnel sends.
+        let outer = CURRENT.try_with(Arc::clone).ok();
+        let is_tunnel = outer.is_some();
+        let stream = outer.unwrap_or_default();
         let watched = Watched {
             task: Some(Box::pin(task)),
             alarm: Alarm::default(),
             stream: Arc::clone(&stream),
             executor: self.clone(),
+            is_tunnel,
         };
         tokio::spawn(CURRENT.scope(stream, watched));
     }
@@ -77,6 +91,7 @@ struct Watched<F> {
     alarm: Alarm,
     stream: Arc<Stream>,
     executor: StreamExecutor,
+    is_tunnel: bool,
 }
 
 impl<F: Future<Output = ()>> Future for Watched<F> {
@@ -84,10 +99,16 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        if this.is_tunnel {
+            this.stream.given_up.register(context.waker());
+            if this.stream.is_given_up.load(Ordering::Relaxed) {
+                this.task = None;
+            }
+        }
         let Some(task) = &mut this.task else { return Poll::Ready(()) };
         if task.as_mut().poll(context).is_ready() {
             this.task = None;
-            if this.stream.answering.load(Ordering::Relaxed) {
+            if !this.is_tunnel && this.stream.answering.load(Ordering::Relaxed) {
                 this.executor.guard.answered();
             }
             return Poll::Ready(());

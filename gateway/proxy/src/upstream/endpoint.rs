@@ -5,6 +5,7 @@ use super::endpoints::Endpoints;
 use super::moment::Moment;
 use super::pool::{Connected, Pool};
 use super::speed::Speed;
+use super::switched::Switched;
 use gateway_core::Error;
 use gateway_core::clock::now;
 use http::HeaderValue;
@@ -61,7 +62,7 @@ pub struct Lease {
 }
 
 /// A request counted with its endpoint; not any more when dropped.
-struct Active(Arc<Endpoint>);
+pub(super) struct Active(Arc<Endpoint>);
 
 impl Endpoint {
     pub(super) fn new(pool: Pool) -> Self {
@@ -262,6 +263,14 @@ impl Lease {
         let Self { active, permit, .. } = self;
         let connected = active.0.pool.connect(deadline).await?;
         Ok(Self { connected, active, permit })
+    }
+
+    /// The answer has switched protocols. None where HTTP has not ended on the connection all the same.
+    #[must_use]
+    pub fn switch(self) -> Option<Switched> {
+        let Self { connected, active, permit } = self;
+        let (socket, first) = connected.connection.switch()?;
+        Some(Switched { socket: Box::new(socket), first, _active: active, _permit: permit })
     }
 
     /// The request was sent and the answer read to its end: another request may use the connection.

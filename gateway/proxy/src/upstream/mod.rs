@@ -14,6 +14,7 @@ mod moment;
 mod pool;
 mod socket;
 mod speed;
+mod switched;
 mod tls;
 
 pub use admission::{Admission, Refused};
@@ -21,6 +22,7 @@ pub use connect::Destination;
 pub use connection::{Answer, Answered, Connection};
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
+pub use switched::{Duplex, Switched};
 
 use arc_swap::ArcSwap;
 use budget::Budget;

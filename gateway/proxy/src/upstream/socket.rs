@@ -4,6 +4,7 @@
 //! what is held for a client that takes nothing (HARDENING P11), so it has a bound of its own.
 
 use super::head::HeadBound;
+use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,6 +14,9 @@ use tokio_rustls::client::TlsStream;
 
 /// One less than what hyper would have to be given to ask for twice as much the next time.
 const PIECE: u64 = 32 * 1024 - 1;
+
+/// Of a tunnel, for a service that takes nothing (HARDENING P11).
+const UNSENT: u32 = 16 * 1024;
 
 pub(super) struct UpstreamSocket {
     stream: Stream,
@@ -47,6 +51,15 @@ impl UpstreamSocket {
     /// What bounds the bytes before a head.
     pub(super) fn head(&self) -> HeadBound {
         self.head.clone()
+    }
+
+    /// Bytes that the kernel takes before it has sent what it has. An answer waits for its request, a tunnel's service for nothing.
+    pub(super) fn bound_unsent(&self) -> io::Result<()> {
+        let tcp = match &self.stream {
+            Stream::Plain(socket) => socket.get_ref(),
+            Stream::Tls(socket) => socket.get_ref().get_ref().0,
+        };
+        SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT)
     }
 }
 

@@ -10,6 +10,7 @@ mod route;
 mod secret;
 mod tls;
 mod upstream;
+mod websocket;
 
 pub(crate) use chain::{Chain, ChainEntry, PluginEntry};
 pub(crate) use compress::{Compress, CompressSwitch};
@@ -21,3 +22,4 @@ pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
 pub(crate) use secret::SecretSource;
 pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::{Balance, Breaker, EndpointEntry, Health, KeyBy, Outliers, Upstream, UpstreamTls};
+pub(crate) use websocket::WebSocketSwitch;

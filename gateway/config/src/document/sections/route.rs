@@ -2,7 +2,7 @@
 
 use super::retry::Retry;
 use super::upstream::KeyBy;
-use super::{ChainEntry, CompressSwitch};
+use super::{ChainEntry, CompressSwitch, WebSocketSwitch};
 use crate::document::decode::{Decode, Decoder, Named, Node, NonEmpty, Spanned};
 use crate::document::definition::{Shape, Text};
 use crate::document::section::section;
@@ -47,6 +47,9 @@ section! {
         "host-header" => host_header: HostHeader, optional;
         /// When a request is sent once more.
         "retry" => retry: Retry, empty;
+        /// Lets clients open WebSocket connections to the upstream: `true`, or a table; none when not written. The handshake is a
+        /// request like any other; what comes after it passes as it is.
+        "websocket" => websocket: WebSocketSwitch, optional;
         /// For the whole request, its chain and every try, up to the head of the answer.
         "deadline" => deadline: Time, default(Time::seconds(60));
         /// What is accepted in requests that is refused otherwise.
@@ -62,6 +65,7 @@ section! {
         rule Needs ["rewrite", "upstream", "split"];
         rule Needs ["host-header", "upstream", "split"];
         rule Needs ["retry", "upstream", "split"];
+        rule Needs ["websocket", "upstream", "split"];
     }
 }
 

@@ -6,9 +6,10 @@
 
 use super::super::head::HeadBound;
 use super::{Answer, Answered, UpstreamSocket, closed_at_once};
+use bytes::Bytes;
 use gateway_core::{Body, Error};
 use http::Request;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,6 +23,9 @@ pub(super) struct Http1 {
     bound: HeadBound,
     /// Bytes of a head.
     limit: usize,
+    /// Whether the socket is to be kept when HTTP has ended on it.
+    may_switch: bool,
+    left: Option<Box<Parts<TokioIo<UpstreamSocket>>>>,
 }
 
 impl Http1 {
@@ -34,7 +38,7 @@ impl Http1 {
         let bound = socket.head();
         let opened = builder.handshake(TokioIo::new(socket)).await;
         let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
-        Ok(Self { sender, driver: Some(driver), bound, limit })
+        Ok(Self { sender, driver: Some(driver), bound, limit, may_switch: false, left: None })
     }
 
     /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
@@ -42,11 +46,29 @@ impl Http1 {
         if let Some(driver) = &mut self.driver
             && let Poll::Ready(ended) = Pin::new(driver).poll(context)
         {
-            if let Err(error) = ended {
-                tracing::trace!(%error, "an upstream connection ended");
+            let driver = self.driver.take();
+            match ended {
+                Ok(()) if self.may_switch => self.left = driver.map(|driver| Box::new(driver.into_parts())),
+                Ok(()) => {}
+                Err(error) => tracing::trace!(%error, "an upstream connection ended"),
             }
-            self.driver = None;
         }
+    }
+
+    /// The next request asks to switch protocols.
+    pub(super) fn may_switch(&mut self) {
+        self.may_switch = true;
+    }
+
+    /// The socket and what was read of it, once an answer has switched protocols: hyper ends with its head.
+    pub(super) fn switch(mut self) -> Option<(UpstreamSocket, Bytes)> {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        let Parts { io, read_buf, .. } = *self.left?;
+        let socket = io.into_inner();
+        if let Err(error) = socket.bound_unsent() {
+            tracing::debug!(%error, "what a tunnel may pin has no bound");
+        }
+        Some((socket, read_buf))
     }
 
     /// Drives it for nobody, and says whether it can take a request. Nobody is woken afterwards for what was waited for before.

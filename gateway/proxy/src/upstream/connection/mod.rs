@@ -7,6 +7,7 @@ pub(super) use http2::Http2;
 
 use super::socket::UpstreamSocket;
 use super::tls;
+use bytes::Bytes;
 use gateway_config::{Protocol, UpstreamLimits};
 use gateway_core::{Body, Error, Kind, Retry};
 use http::header::HOST;
@@ -125,7 +126,7 @@ impl Connection {
         &mut self,
         body: &mut Body,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         use http_body::Body as _;
         let connection = match &mut self.0 {
             Spoken::Http1(connection) => connection,
@@ -137,6 +138,21 @@ impl Connection {
         }
         connection.drive(context);
         Pin::new(body).poll_frame(nobody)
+    }
+
+    /// The next request asks to switch protocols.
+    pub fn may_switch(&mut self) {
+        if let Spoken::Http1(connection) = &mut self.0 {
+            connection.may_switch();
+        }
+    }
+
+    /// The socket and what was read of it, once an answer has switched protocols. None where it has not, as on HTTP/2.
+    pub(super) fn switch(self) -> Option<(UpstreamSocket, Bytes)> {
+        match self.0 {
+            Spoken::Http1(connection) => connection.switch(),
+            Spoken::Http2(_) => None,
+        }
     }
 
     /// Whether it can take a request, by a look at it. Nobody is woken afterwards for what was waited for before.
