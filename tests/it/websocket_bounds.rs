@@ -39,10 +39,10 @@ fn is_over(stream: &mut TcpStream) -> bool {
 
 #[test]
 fn p10_a_silent_tunnel_is_closed_and_a_talking_one_is_not() {
-    let gateway = TestGateway::start(&config(switching(echo), "{ idle = \"400 ms\" }"));
+    let gateway = TestGateway::start(&config(switching(echo), "{ idle = \"1 s\" }"));
     let (mut silent, mut talking) = (switch(&gateway), switch(&gateway));
     let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(1200) {
+    while start.elapsed() < Duration::from_secs(2) {
         talk(&mut talking);
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -84,9 +84,10 @@ fn p11_a_side_that_takes_nothing_stalls_the_other_and_pins_little() {
     let service = switching(move |mut stream| {
         let _ = released.lock().unwrap().recv();
         let mut taken = Vec::new();
-        stream.read_to_end(&mut taken).unwrap();
-        stream.write_all(format!("{:020}", taken.len()).as_bytes()).unwrap();
-        stream.write_all(&taken).unwrap();
+        // Most clients go without waiting for it.
+        let _ = stream.read_to_end(&mut taken);
+        let _ = stream.write_all(format!("{:020}", taken.len()).as_bytes());
+        let _ = stream.write_all(&taken);
     });
     let gateway = TestGateway::start(&config(service, "true"));
     drop(switch(&gateway));

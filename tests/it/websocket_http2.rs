@@ -186,6 +186,51 @@ fn p10_a_stream_whose_client_takes_nothing_is_reset() {
 }
 
 #[test]
+fn f6_a_termination_gives_a_tunnel_on_a_stream_the_time_to_end() {
+    let mut gateway = TestGateway::start(&config(echo(), "true"));
+    run(async {
+        let mut sender = client(&gateway).await;
+        let mut stream = switch(&mut sender, "/").await;
+        gateway.terminate();
+        until("it drains", || (gateway.status()["state"] == "draining").then_some(()));
+        stream.write_all(b"still here").await.unwrap();
+        let mut echoed = [0; 10];
+        stream.read_exact(&mut echoed).await.unwrap();
+        assert_eq!(&echoed, b"still here");
+        stream.shutdown().await.unwrap();
+        assert_eq!(stream.read(&mut echoed).await.unwrap(), 0);
+    });
+    assert_eq!(gateway.exit_code(), Some(0));
+}
+
+/// Two connections, whose windows are wide open while those of their streams close.
+#[test]
+fn p11_a_stream_whose_client_takes_nothing_pins_little() {
+    const STREAMS: u64 = 64;
+    let service = start(|stream| {
+        let Ok(socket) = tungstenite::accept(stream) else { return };
+        while socket.get_ref().write_all(&[0; 64 * 1024]).is_ok() {}
+    });
+    let gateway = TestGateway::start(&config(service, "true"));
+    let mut clients = Vec::new();
+    let mut before = 0;
+    for _ in 0..3 {
+        let mut client = Http2::connect(gateway.address("public"), &[]);
+        client.send(frame(kind::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes()));
+        for number in 0..STREAMS {
+            client.send(extended(u32::try_from(2 * number + 1).unwrap(), "websocket"));
+        }
+        while client.next(Duration::from_millis(500)).is_ok_and(|frame| frame.is_some()) {}
+        if clients.is_empty() {
+            before = gateway.memory() + gateway.socket_memory();
+        }
+        clients.push(client);
+    }
+    let each = (gateway.memory() + gateway.socket_memory()).saturating_sub(before) / (2 * STREAMS);
+    assert!(each <= 256, "P11: {each} KiB for each stream whose client takes nothing");
+}
+
+#[test]
 fn a_service_that_breaks_off_resets_the_stream() {
     let service = start(|stream| {
         let Ok(socket) = tungstenite::accept(stream) else { return };

@@ -199,7 +199,7 @@ fn handshake(
         (Some(_), _) if !body.is_end_stream() => Err(bad("a WebSocket handshake has no body")),
         (Some(websocket), wish) => {
             let handshake = Handshake::new(wish, &admitted.request.headers, websocket.idle);
-            handshake.map(|handshake| Some(Box::new(handshake))).map_err(Box::new)
+            handshake.map(|handshake| Some(Box::new(handshake)))
         }
     }
 }

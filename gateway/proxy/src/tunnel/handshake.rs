@@ -64,19 +64,20 @@ impl Handshake {
     ///
     /// # Errors
     /// What it is answered: 426 for another version, 400 for a key that is none.
-    pub(crate) fn new(wish: Wish, headers: &HeaderMap, idle: Duration) -> Result<Self, Answer> {
+    pub(crate) fn new(wish: Wish, headers: &HeaderMap, idle: Duration) -> Result<Self, Box<Answer>> {
         if single(headers, &SEC_WEBSOCKET_VERSION) != Some(VERSION.as_bytes()) {
             let mut answer = problem::answer(StatusCode::UPGRADE_REQUIRED, Some("the WebSocket version is not 13"));
             answer.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
             answer.headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
             answer.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         let stream = match wish {
             Wish::Upgrade => {
                 let key = single(headers, &SEC_WEBSOCKET_KEY).and_then(|key| KEY.decode(key).ok());
                 if key.is_none_or(|key| key.len() != 16) {
-                    return Err(problem::answer(StatusCode::BAD_REQUEST, Some("the WebSocket key is not 16 bytes")));
+                    let answer = problem::answer(StatusCode::BAD_REQUEST, Some("the WebSocket key is not 16 bytes"));
+                    return Err(Box::new(answer));
                 }
                 None
             }
