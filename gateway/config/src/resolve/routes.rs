@@ -15,8 +15,8 @@ use crate::document::value::{
 };
 use crate::suggest::did_you_mean;
 use crate::{
-    Allow, Concurrency, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Rewrite, Route, Segment,
-    Target, Template, TemplatePart, WebSocket,
+    Allow, Concurrency, Diagnostic, Dispatch, Forward, HostPolicy, Match, PathPattern, Place, Protocol, Rewrite, Route,
+    Segment, Target, Template, TemplatePart, WebSocket,
 };
 
 /// The routes in the order written, without the broken ones: nothing can be concluded about those.
@@ -171,8 +171,14 @@ fn websocket(written: &sections::WebSocketSwitch) -> Option<WebSocket> {
 fn targets(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) -> Vec<Target> {
     let one = written.upstream.iter().map(|name| (name, 1));
     let several = written.split.0.iter().filter_map(|(name, weight)| Some((name, weight.as_ref()?.number())));
+    let has_websocket = written.websocket.as_ref().and_then(websocket).is_some();
     let targets = one.chain(several).map(|(name, weight)| {
-        names.upstreams.find(name, reports);
+        let upstream = names.upstreams.find(name, reports).and_then(|definition| definition.value);
+        if has_websocket && upstream.is_some_and(|upstream| upstream.protocol() == Protocol::Http2) {
+            let message = format!("`{}` is spoken to by HTTP/2, and a WebSocket needs HTTP/1.1", name.value);
+            let diagnostic = Diagnostic::error("websocket-over-http2", message).at(&name.place);
+            reports.add(diagnostic.hint("give these requests an upstream of their own without `protocol = \"http2\"`"));
+        }
         Target { upstream: Arc::clone(&name.value.0), weight }
     });
     let targets: Vec<_> = targets.collect();
