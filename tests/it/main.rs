@@ -4,6 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
 
 mod compression;
+mod discovery;
+mod discovery_consul;
 mod disconnects;
 mod flow;
 mod http1;

@@ -16,6 +16,7 @@ mod suggest;
 use std::path::{Path, PathBuf};
 
 pub use config::*;
+pub use document::endpoints::parse_endpoints;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use environment::{Environment, SystemEnvironment};
 pub use render::render;

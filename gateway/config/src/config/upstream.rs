@@ -1,6 +1,7 @@
 //! Services as the program knows them: endpoints, balance, health, bounds, and when a request is sent once more.
 
-use super::Place;
+use super::{Discover, Place};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,12 @@ use std::time::Duration;
 pub struct Upstream {
     /// Unique.
     pub name: Arc<str>,
-    /// At least one.
+    /// At least one, unless they are found.
     pub endpoints: Vec<Endpoint>,
+    /// Where they are found; none: they are those that were written.
+    pub discover: Option<Discover>,
+    /// DNS servers for names; none: the system's.
+    pub resolver: Vec<SocketAddr>,
     /// Which of them takes the next request.
     pub balance: Balance,
     /// Questions from time to time; none: nobody asks.
@@ -36,6 +41,8 @@ impl Upstream {
         Self {
             name,
             endpoints,
+            discover: None,
+            resolver: Vec::new(),
             balance: Balance::RoundRobin,
             health: None,
             outliers: Outliers::default(),

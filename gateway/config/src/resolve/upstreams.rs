@@ -1,30 +1,49 @@
 //! Upstreams: endpoints that differ, and what was not written filled in.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::discover;
+use super::secrets::Secrets;
 use crate::document::decode::Spanned;
+use crate::document::reports::Reports;
 use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
 use crate::document::value::{self, Name, Target};
-use crate::{Balance, Breaker, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts};
+use crate::environment::Environment;
+use crate::{Balance, Breaker, Discover, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts};
 
 /// The upstreams by name.
-pub(crate) fn resolve(document: &Document) -> BTreeMap<Arc<str>, Upstream> {
+pub(crate) fn resolve(
+    document: &Document,
+    resolver: &[SocketAddr],
+    secrets: &mut Secrets<'_>,
+    environment: &dyn Environment,
+    reports: &mut Reports,
+) -> BTreeMap<Arc<str>, Upstream> {
     let mut upstreams = BTreeMap::new();
     for (name, written) in &document.upstreams.0 {
-        let upstream = written.as_ref().and_then(|written| upstream(name, written));
-        upstreams.extend(upstream.map(|upstream| (Arc::clone(&name.value.0), upstream)));
+        let Some(written) = written else { continue };
+        let discover = written.discover.as_ref();
+        let discover = discover.map(|written| discover::resolve(written, secrets, environment, reports));
+        // What is wrong with it has been reported.
+        if discover != Some(None) {
+            let upstream = Upstream { resolver: resolver.to_vec(), ..upstream(name, written, discover.flatten()) };
+            upstreams.insert(Arc::clone(&name.value.0), upstream);
+        }
     }
     upstreams
 }
 
-fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstream> {
+fn upstream(name: &Spanned<Name>, written: &sections::Upstream, discover: Option<Discover>) -> Upstream {
     let sections::Upstream { endpoints, health, outliers, breaker, timeouts, limits, slow_start, .. } = written;
-    let endpoints = endpoints.as_ref()?;
-    Some(Upstream {
+    let endpoints = endpoints.as_ref().map(|endpoints| endpoints.0.as_slice()).unwrap_or_default();
+    Upstream {
         name: Arc::clone(&name.value.0),
-        endpoints: endpoints.0.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        endpoints: endpoints.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        discover,
+        resolver: Vec::new(),
         balance: balance(written.balance.as_ref()),
         health: health.as_ref().map(self::health),
         outliers: self::outliers(outliers),
@@ -45,7 +64,7 @@ fn upstream(name: &Spanned<Name>, written: &sections::Upstream) -> Option<Upstre
             headers: limits.headers().in_memory(),
         },
         place: name.place.clone(),
-    })
+    }
 }
 
 fn balance(written: Option<&sections::Balance>) -> Balance {

@@ -5,6 +5,7 @@ mod balance;
 mod budget;
 mod connect;
 mod connection;
+mod discovery;
 mod endpoint;
 mod endpoints;
 mod health;
@@ -17,11 +18,13 @@ mod speed;
 pub use admission::{Admission, Refused};
 pub use connect::Destination;
 pub use connection::{Answer, Answered, Connection};
+pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
 
 use arc_swap::ArcSwap;
 use budget::Budget;
+use discovery::{Found, Origins};
 use endpoints::{Choice, Endpoints, Member};
 use gateway_config::Balance;
 use gateway_core::breaker::{Breaker, Terms};
@@ -38,6 +41,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub struct Upstream {
     settings: gateway_config::Upstream,
     endpoints: ArcSwap<Endpoints>,
+    origins: Origins,
     admission: Admission,
     /// Those that are sent once more.
     retries: Admission,
@@ -52,6 +56,8 @@ pub struct Upstream {
 /// What is known of a service, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UpstreamStatus {
+    /// Where the endpoints come from.
+    pub discovery: DiscoveryStatus,
     /// In the order of priority.
     pub endpoints: Vec<EndpointStatus>,
     /// Requests sent, those sent once more included.
@@ -77,9 +83,21 @@ impl Upstream {
                 probes: breaker.probes,
             })
         });
-        let endpoints = endpoints(&settings, previous);
+        let origins = Origins::new(&settings, previous.map(|previous| (&previous.settings, &previous.origins)));
+        // A connection is made by these: another bound makes another endpoint.
+        let alike = previous.filter(|previous| {
+            let (old, new) = (&previous.settings, &settings);
+            old.timeouts == new.timeouts
+                && (old.limits.header, old.limits.headers) == (new.limits.header, new.limits.headers)
+        });
+        let known = alike.map(|previous| previous.endpoints.load_full());
+        let endpoints = set(&settings, &origins.found(), known.as_deref());
+        if endpoints.all().next().is_none() || endpoints.all().any(|endpoint| endpoint.pool().destination().is_unasked()) {
+            origins.set_awaited();
+        }
         Self {
             endpoints: ArcSwap::new(endpoints),
+            origins,
             // One connection carries one request.
             admission: Admission::new(limits.connections.min(limits.requests), limits.pending),
             retries: Admission::new(limits.retries, limits.pending),
@@ -92,9 +110,13 @@ impl Upstream {
         }
     }
 
-    /// Begins to ask its endpoints how they are. It ends when nobody has the service any more.
+    /// Begins to look for its endpoints and to ask them how they are. It ends when nobody has the service any more.
     pub fn start(self: &Arc<Self>) {
         if !self.started.swap(true, Ordering::Relaxed) {
+            discovery::start(self);
+            // The generation before may have taken in an answer since this one was made.
+            let set = self.endpoints.load_full();
+            set.all().for_each(|endpoint| endpoint.stands_in(&set));
             health::watch(self);
         }
     }
@@ -130,6 +152,9 @@ impl Upstream {
             return Err(Error::new(Kind::DestinationUnavailable, detail));
         }
         let permit = self.admission.enter(deadline).await.map_err(|refused| self.full(refused))?;
+        if self.origins.is_awaited() {
+            self.origins.first(deadline).await;
+        }
         self.tries.fetch_add(1, Ordering::Relaxed);
         // Whoever is known by a key stays with its endpoint, new or not.
         let slow_start = if key.is_some() { Duration::ZERO } else { self.settings.slow_start };
@@ -185,6 +210,7 @@ impl Upstream {
     #[must_use]
     pub fn status(&self) -> UpstreamStatus {
         UpstreamStatus {
+            discovery: self.origins.status(&self.settings),
             endpoints: self.endpoints.load().all().map(|endpoint| endpoint.status()).collect(),
             tries: self.tries.load(Ordering::Relaxed),
             retries: self.retried.load(Ordering::Relaxed),
@@ -205,28 +231,25 @@ impl Upstream {
 /// How long a request waits until others that are sent once more are done.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn endpoints(settings: &gateway_config::Upstream, previous: Option<&Upstream>) -> Arc<Endpoints> {
-    // A connection is made by these: another bound makes another endpoint.
-    let alike = previous.filter(|previous| {
-        let (old, new) = (&previous.settings, &settings);
-        old.timeouts == new.timeouts
-            && (old.limits.header, old.limits.headers) == (new.limits.header, new.limits.headers)
-    });
-    let known = alike.map(|previous| previous.endpoints.load_full());
-    let member = |written: &gateway_config::Endpoint| {
-        let destination = Destination::new(&written.host, written.port);
-        let kept = known.as_ref().and_then(|known| {
-            known.all().find(|endpoint| endpoint.pool().destination().host_and_port() == destination.host_and_port())
-        });
-        let endpoint = match kept {
+/// These endpoints as a set; those that are `known` stay the same.
+fn set(settings: &gateway_config::Upstream, found: &[Found], known: Option<&Endpoints>) -> Arc<Endpoints> {
+    let member = |found: &Found| {
+        let is_same = |endpoint: &&Arc<Endpoint>| {
+            let destination = endpoint.pool().destination();
+            (destination.host_and_port(), destination.fixed()) == ((&found.host, found.port), found.address)
+        };
+        let endpoint = match known.and_then(|known| known.all().find(is_same)) {
             Some(kept) => Arc::clone(kept),
-            None => Arc::new(Endpoint::new(Pool::new(destination, &settings.timeouts, &settings.limits))),
+            None => {
+                let destination = Destination::at(&found.host, found.port, found.address);
+                Arc::new(Endpoint::new(Pool::new(destination, &settings.timeouts, &settings.limits)))
+            }
         };
         if settings.health.is_none() {
             endpoint.unchecked();
         }
-        Member { endpoint, weight: written.weight, priority: written.priority }
+        Member { endpoint, weight: found.weight, priority: found.priority }
     };
-    let members = settings.endpoints.iter().map(member).collect();
+    let members = found.iter().map(member).collect();
     Endpoints::new(Arc::clone(&settings.name), members, settings.outliers.clone())
 }

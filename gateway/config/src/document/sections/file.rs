@@ -5,7 +5,7 @@ use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
 use crate::document::section::section;
-use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, Time};
+use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, ResolverAddress, Time};
 
 section! {
     /// A configuration file. One file may hold everything, or include others, so that each team owns its own.
@@ -43,6 +43,9 @@ section! {
         "drain-delay" => drain_delay: Time, optional;
         /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
         "trusted-proxies" => trusted_proxies: Vec<NetworkText>, empty;
+        /// DNS servers that are asked for the names of endpoints, instead of the system's; the hosts file comes first all the
+        /// same.
+        "resolver" => resolver: Vec<ResolverAddress>, empty;
     }
 }
 
