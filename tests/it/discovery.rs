@@ -144,9 +144,9 @@ fn srv_records_say_ports_weights_and_priorities() {
 fn f5_a_written_name_is_resolved_off_the_request_path_and_kept() {
     let dns = Dns::start();
     // Each request takes a new connection.
-    let (_one, _two, port) = two_addresses(|name| Reply::Close(
-        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n{name}").into_bytes(),
-    ));
+    let (_one, _two, port) = two_addresses(|name| {
+        Reply::Close(format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n{name}").into_bytes())
+    });
     dns.say("orders.test", Answer::Addresses(vec![ONE]));
     let gateway = TestGateway::start(&config_with(&dns, &format!("endpoints = [\"http://orders.test:{port}\"]")));
     assert_eq!(bodies(&gateway, 1), BTreeMap::from([("one".to_owned(), 1)]), "the first request already");
@@ -230,7 +230,8 @@ fn who_stays_stays_ejected() {
     let ill = Upstream::start(|_| Reply::with("503 Service Unavailable", "", "ill"));
     let state = |gateway: &TestGateway, upstream: &Upstream| {
         let endpoints = gateway.status()["upstreams"]["service"]["endpoints"].clone();
-        let known = endpoints.as_array().unwrap().iter().find(|known| known["endpoint"] == upstream.address().to_string());
+        let known =
+            endpoints.as_array().unwrap().iter().find(|known| known["endpoint"] == upstream.address().to_string());
         known.map(|known| known["state"].as_str().unwrap().to_owned())
     };
     let setup = Setup::new(&config("discover = { file = \"orders.toml\" }\noutliers = { failures = 1 }"));

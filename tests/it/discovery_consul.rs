@@ -43,12 +43,12 @@ impl Consul {
         };
         assert_eq!(parameter("passing").as_deref(), Some("1"));
         let known: u64 = parameter("index").map_or(0, |index| index.parse().unwrap());
-        let wait = parameter("wait").map_or(Duration::ZERO, |wait| {
-            Duration::from_secs(wait.strip_suffix('s').unwrap().parse().unwrap())
-        });
+        let wait = parameter("wait")
+            .map_or(Duration::ZERO, |wait| Duration::from_secs(wait.strip_suffix('s').unwrap().parse().unwrap()));
         let catalogue = self.0.0.lock().unwrap();
         // Before anything was registered the first question waits as well.
-        let waits = |catalogue: &mut Catalogue| !catalogue.is_broken && (catalogue.index == 0 || known == catalogue.index);
+        let waits =
+            |catalogue: &mut Catalogue| !catalogue.is_broken && (catalogue.index == 0 || known == catalogue.index);
         let wait = wait.max(Duration::from_secs(8));
         let (catalogue, _) = self.0.1.wait_timeout_while(catalogue, wait, waits).unwrap();
         if catalogue.is_broken {
@@ -102,9 +102,7 @@ fn consuls_answers_are_followed_and_kept() {
     until_error(&gateway, Some("no endpoint was found"));
     until_only(&gateway, &["one", "two"]);
     consul.register(40, &[(&one, 3), (&two, 1)]);
-    until("the weights are taken", || {
-        (bodies(&gateway, 4).get("one") == Some(&3)).then_some(())
-    });
+    until("the weights are taken", || (bodies(&gateway, 4).get("one") == Some(&3)).then_some(()));
     until_error(&gateway, None);
 
     // Another server took over, and counts from somewhere else.

@@ -4,9 +4,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
 
 mod compression;
+mod disconnects;
 mod discovery;
 mod discovery_consul;
-mod disconnects;
 mod flow;
 mod http1;
 mod http2;

@@ -12,7 +12,9 @@ use crate::document::reports::Reports;
 use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
 use crate::document::value::{self, Name, Target};
 use crate::environment::Environment;
-use crate::{Balance, Breaker, Discover, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts};
+use crate::{
+    Balance, Breaker, Discover, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts,
+};
 
 /// The upstreams by name.
 pub(crate) fn resolve(

@@ -92,7 +92,9 @@ impl Upstream {
         });
         let known = alike.map(|previous| previous.endpoints.load_full());
         let endpoints = set(&settings, &origins.found(), known.as_deref());
-        if endpoints.all().next().is_none() || endpoints.all().any(|endpoint| endpoint.pool().destination().is_unasked()) {
+        if endpoints.all().next().is_none()
+            || endpoints.all().any(|endpoint| endpoint.pool().destination().is_unasked())
+        {
             origins.set_awaited();
         }
         Self {

@@ -29,9 +29,7 @@ impl File {
     }
 
     async fn read(&self) -> Result<Vec<Found>, Error> {
-        let problem = |what: &str| {
-            Error::new(Kind::DestinationUnavailable, format!("{}: {what}", self.path.display()))
-        };
+        let problem = |what: &str| Error::new(Kind::DestinationUnavailable, format!("{}: {what}", self.path.display()));
         let unreadable = |cause: std::io::Error| problem("cannot be read").because(cause);
         let size = tokio::fs::metadata(&self.path).await.map_err(unreadable)?.len();
         if size > LARGEST {

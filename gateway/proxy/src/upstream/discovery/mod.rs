@@ -56,9 +56,7 @@ pub(super) fn start(upstream: &Arc<Upstream>) {
     let resolver = || Resolver::new(&settings.resolver);
     let names = Names::new(resolver());
     let task = match &settings.discover {
-        None if upstream.endpoints.load().all().all(|endpoint| endpoint.pool().destination().fixed().is_some()) => {
-            None
-        }
+        None if upstream.endpoints.load().all().all(|endpoint| endpoint.pool().destination().fixed().is_some()) => None,
         None => {
             let written = settings.endpoints.iter().map(Found::written).collect();
             Some(tokio::spawn(run(weak, Fixed(Some(written)), names)))

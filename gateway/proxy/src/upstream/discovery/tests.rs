@@ -41,26 +41,23 @@ fn srv_records_become_endpoints() {
         ("a.test".to_owned(), vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()]),
         ("b.test".to_owned(), vec!["10.0.0.2".parse().unwrap()]),
     ]);
-    let records =
-        [service(0, 5, 80, "a.test"), service(10, 0, 8080, "b.test"), service(10, 7, 1, "not-resolved.test")];
+    let records = [service(0, 5, 80, "a.test"), service(10, 0, 8080, "b.test"), service(10, 7, 1, "not-resolved.test")];
     let found: Vec<_> = endpoints(&records, &known)
         .into_iter()
         .map(|found| (found.priority, found.host, found.address.unwrap().to_string(), found.weight))
         .collect();
-    let expected = [
-        (0, "a.test", "10.0.0.1:80", 5),
-        (0, "a.test", "[fd00::1]:80", 5),
-        (10, "b.test", "10.0.0.2:8080", 1),
-    ];
-    let expected = expected.map(|(priority, host, address, weight)| {
-        (priority, host.to_owned(), address.to_owned(), weight)
-    });
+    let expected =
+        [(0, "a.test", "10.0.0.1:80", 5), (0, "a.test", "[fd00::1]:80", 5), (10, "b.test", "10.0.0.2:8080", 1)];
+    let expected =
+        expected.map(|(priority, host, address, weight)| (priority, host.to_owned(), address.to_owned(), weight));
     assert_eq!(found, expected);
 }
 
 #[test]
 fn consuls_answers_are_read() {
-    let service = |service: &str| format!("{{\"Node\":{{\"Address\":\"10.0.0.9\",\"Node\":\"n\"}},\"Service\":{service},\"Checks\":[]}}");
+    let service = |service: &str| {
+        format!("{{\"Node\":{{\"Address\":\"10.0.0.9\",\"Node\":\"n\"}},\"Service\":{service},\"Checks\":[]}}")
+    };
     for (given, expected) in [
         (r#"{"Address":"10.0.0.1","Port":80,"Weights":{"Passing":3,"Warning":1}}"#, Some(("10.0.0.1", 80, 3))),
         (r#"{"Address":"","Port":80}"#, Some(("10.0.0.9", 80, 1))),
