@@ -5,6 +5,8 @@
 
 mod compression;
 mod disconnects;
+mod discovery;
+mod discovery_consul;
 mod flow;
 mod grpc;
 mod http1;

@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests measure and wait by the machine's clock")]
 
 pub mod client;
+pub mod dns;
 pub mod gateway;
 pub mod http2;
 pub mod service;
@@ -19,6 +20,7 @@ pub mod upstream;
 pub mod wait;
 
 pub use client::{Client, Response};
+pub use dns::{Answer, Dns};
 pub use gateway::TestGateway;
 pub use tls::Authority;
 pub use upstream::{Reply, Upstream};

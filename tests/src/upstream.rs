@@ -86,7 +86,15 @@ impl Upstream {
     /// Answers every request as the script says.
     #[must_use]
     pub fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// The same on a socket that is bound already.
+    ///
+    /// # Panics
+    /// The socket has no address.
+    #[must_use]
+    pub fn on(socket: TcpListener, script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let address = socket.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Script> = Arc::new(script);

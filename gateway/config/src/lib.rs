@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use config::*;
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use document::endpoints::parse_endpoints;
 pub use environment::{Environment, SystemEnvironment};
 pub use render::render;
 pub use resolve::{Specificity, specificity};

@@ -163,6 +163,9 @@ fn dispatch(assembly: &Assembly, route: &Route, request: &Request, captured: &Ca
 
 fn upstream(upstream: &gateway_config::Upstream, share: &str) {
     print(format_args!("upstream    {}{share}    {}", upstream.name, at(&upstream.place)));
+    if let Some(discover) = &upstream.discover {
+        print(format_args!("endpoints   {discover}"));
+    }
     for endpoint in &upstream.endpoints {
         let weight = if endpoint.weight == 1 { String::new() } else { format!(", weight {}", endpoint.weight) };
         let priority = if endpoint.priority == 0 { String::new() } else { format!(", priority {}", endpoint.priority) };

@@ -3,6 +3,7 @@
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
 mod compress;
+mod discover;
 mod plugin;
 mod tls;
 mod upstream;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
+pub use discover::{Consul, Discover};
 pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
 pub use tls::{Certificate, ClientCertificates, Tls, TlsVersion};
 pub use upstream::*;

@@ -104,7 +104,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself: for the guest only.
+    /// The value itself: for the guest, or whoever asks for it, only.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

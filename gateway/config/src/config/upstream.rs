@@ -1,8 +1,9 @@
 //! Services as the program knows them: endpoints, balance, health, bounds, and when a request is sent once more.
 
-use super::{Certificate, Place};
+use super::{Certificate, Discover, Place};
 use rustls::RootCertStore;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,18 @@ use std::time::Duration;
 pub struct Upstream {
     /// Unique.
     pub name: Arc<str>,
-    /// At least one.
+    /// At least one, unless they are found.
     pub endpoints: Vec<Endpoint>,
     /// What is spoken to all of them.
     pub protocol: Protocol,
     /// How TLS is spoken to those that want it.
     pub tls: UpstreamTls,
+    /// Whether those that are found by a name or a catalogue want it.
+    pub found_over_tls: bool,
+    /// Where they are found; none: they are those that were written.
+    pub discover: Option<Discover>,
+    /// DNS servers for names; none: the system's.
+    pub resolver: Vec<SocketAddr>,
     /// Which of them takes the next request.
     pub balance: Balance,
     /// Questions from time to time; none: nobody asks.
@@ -44,6 +51,9 @@ impl Upstream {
             endpoints,
             protocol: Protocol::Http1,
             tls: UpstreamTls::default(),
+            found_over_tls: false,
+            discover: None,
+            resolver: Vec::new(),
             balance: Balance::RoundRobin,
             health: None,
             outliers: Outliers::default(),

@@ -4,6 +4,7 @@
 
 pub(crate) mod decode;
 pub(crate) mod definition;
+pub(crate) mod endpoints;
 mod parse;
 pub(crate) mod read;
 pub(crate) mod reports;

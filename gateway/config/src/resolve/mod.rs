@@ -5,6 +5,7 @@
 mod ambiguity;
 mod chains;
 mod compress;
+mod discover;
 mod listeners;
 mod names;
 mod plugins;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use crate::document::read::beside;
 use crate::document::reports::Reports;
 use crate::document::sections::Document;
-use crate::document::value::{NetworkText, PlainText};
+use crate::document::value::{NetworkText, PlainText, ResolverAddress};
 use crate::environment::Environment;
 use crate::{Config, Diagnostic};
 use chains::Chains;
@@ -34,12 +35,15 @@ use tls::CertificateReader;
 pub(crate) fn resolve(document: &Document, environment: &dyn Environment, reports: &mut Reports) -> Config {
     let names = Names::collect(document, reports);
     let plugin_directory = plugin_directory(document, environment);
-    let secrets = Secrets::new(&names, environment);
+    let mut secrets = Secrets::new(&names, environment);
+    let server = document.server.as_ref().map(|server| server.value.clone()).unwrap_or_default();
+    let resolver: Vec<_> = server.resolver.iter().map(|ResolverAddress(address)| *address).collect();
+    let mut certificates = CertificateReader::new(environment);
+    let upstreams =
+        upstreams::resolve(document, &mut certificates, &resolver, &mut secrets, environment, reports);
     let plugins = Plugins::new(&names, secrets, document, plugin_directory.clone(), environment, reports);
     let mut chains = Chains::new(&names, plugins);
 
-    let mut certificates = CertificateReader::new(environment);
-    let upstreams = upstreams::resolve(document, &mut certificates, reports);
     let listeners = listeners::resolve(document, &mut chains, &mut certificates, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);
@@ -48,7 +52,6 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     at_least_one("listener", document.listeners.is_empty(), reports);
     at_least_one("route", document.routes.is_empty(), reports);
 
-    let server = document.server.as_ref().map(|server| server.value.clone()).unwrap_or_default();
     let admin = document.admin.as_ref().and_then(|admin| admin.value.address.clone());
     let (plugins, secret_files) = chains.finish();
     Config {

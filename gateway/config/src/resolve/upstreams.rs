@@ -1,40 +1,61 @@
 //! Upstreams: endpoints that differ, and what was not written filled in.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::discover;
+use super::secrets::Secrets;
 use super::tls::CertificateReader;
-use crate::document::decode::Spanned;
+use crate::document::decode::{NonEmpty, Spanned};
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
 use crate::document::value::{self, Name, Target};
+use crate::environment::Environment;
 use crate::{
-    Balance, Breaker, Diagnostic, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits, UpstreamTimeouts,
-    UpstreamTls,
+    Balance, Breaker, Diagnostic, Discover, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits,
+    UpstreamTimeouts, UpstreamTls,
 };
 
 /// The upstreams by name.
 pub(crate) fn resolve(
     document: &Document,
     certificates: &mut CertificateReader<'_>,
+    resolver: &[SocketAddr],
+    secrets: &mut Secrets<'_>,
+    environment: &dyn Environment,
     reports: &mut Reports,
 ) -> BTreeMap<Arc<str>, Upstream> {
     let mut upstreams = BTreeMap::new();
     for (name, written) in &document.upstreams.0 {
-        let tls = written.as_ref().and_then(|written| tls(written, certificates, reports));
-        let upstream = written.as_ref().and_then(|written| upstream(name, written, tls));
-        upstreams.extend(upstream.map(|upstream| (Arc::clone(&name.value.0), upstream)));
+        let Some(written) = written else { continue };
+        let tls = tls(written, certificates, reports);
+        let discover = written.discover.as_ref();
+        let discover = discover.map(|written| discover::resolve(written, secrets, environment, reports));
+        // What is wrong with it has been reported.
+        if discover != Some(None) {
+            let upstream = Upstream { resolver: resolver.to_vec(), ..upstream(name, written, discover.flatten(), tls) };
+            upstreams.insert(Arc::clone(&name.value.0), upstream);
+        }
     }
     upstreams
 }
 
-fn upstream(name: &Spanned<Name>, written: &sections::Upstream, tls: Option<UpstreamTls>) -> Option<Upstream> {
+fn upstream(
+    name: &Spanned<Name>,
+    written: &sections::Upstream,
+    discover: Option<Discover>,
+    tls: Option<UpstreamTls>,
+) -> Upstream {
     let sections::Upstream { endpoints, health, outliers, breaker, timeouts, limits, slow_start, .. } = written;
-    let endpoints = endpoints.as_ref()?;
-    Some(Upstream {
+    let endpoints = endpoints.as_ref().map(|endpoints| endpoints.0.as_slice()).unwrap_or_default();
+    Upstream {
         name: Arc::clone(&name.value.0),
-        endpoints: endpoints.0.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        endpoints: endpoints.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        found_over_tls: written.tls.is_some() && !matches!(discover, Some(Discover::File(_))),
+        discover,
+        resolver: Vec::new(),
         protocol: written.protocol(),
         tls: tls.unwrap_or_default(),
         balance: balance(written.balance.as_ref()),
@@ -57,7 +78,7 @@ fn upstream(name: &Spanned<Name>, written: &sections::Upstream, tls: Option<Upst
             headers: limits.headers().in_memory(),
         },
         place: name.place.clone(),
-    })
+    }
 }
 
 /// None where it was not written, or something is wrong with it, which has been reported then.
@@ -67,8 +88,9 @@ fn tls(
     reports: &mut Reports,
 ) -> Option<UpstreamTls> {
     let Spanned { value: tls, place } = written.tls.as_ref()?;
-    let endpoints = written.endpoints.as_ref()?;
-    if !endpoints.0.iter().any(|EndpointEntry(endpoint)| endpoint.tls) {
+    let is_plain =
+        |endpoints: &NonEmpty<EndpointEntry>| endpoints.0.iter().all(|EndpointEntry(endpoint)| !endpoint.tls);
+    if written.endpoints.as_ref().is_some_and(is_plain) {
         let diagnostic = Diagnostic::error("tls-without-https", "no endpoint of this upstream is spoken to over TLS");
         reports.add_absent(diagnostic.at(place).hint("write `https://` for those that are"));
     }

@@ -13,8 +13,8 @@ pub struct Destination {
     port: u16,
     /// Set where the host is an address.
     fixed: Option<SocketAddr>,
-    /// The last good answer of the resolver, kept for when it fails.
-    known: Mutex<Vec<SocketAddr>>,
+    /// The last good answer of whoever keeps the name resolved; none: nobody does.
+    known: Mutex<Option<Vec<SocketAddr>>>,
 }
 
 impl Destination {
@@ -22,7 +22,32 @@ impl Destination {
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
         let fixed = host.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port));
+        Self::at(host, port, fixed)
+    }
+
+    /// The same, with the one address that is connected to.
+    pub(super) fn at(host: &str, port: u16, fixed: Option<SocketAddr>) -> Self {
         Self { host: host.to_owned(), port, fixed, known: Mutex::default() }
+    }
+
+    /// Its one address; none where it is a name.
+    pub(super) fn fixed(&self) -> Option<SocketAddr> {
+        self.fixed
+    }
+
+    /// Whether it is a name that nobody keeps resolved so far.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.fixed.is_none() && self.known.lock().is_none()
+    }
+
+    /// The name stands for these addresses from now on.
+    pub(super) fn resolved(&self, addresses: Vec<SocketAddr>) {
+        *self.known.lock() = Some(addresses);
+    }
+
+    /// The name was asked for in vain: it stands for what it stood for.
+    pub(super) fn unresolved(&self) {
+        self.known.lock().get_or_insert_default();
     }
 
     /// As they were written.
@@ -42,32 +67,24 @@ impl Destination {
         }
     }
 
-    /// Every address of it; the last good ones when the resolver fails.
+    /// Every address of it: the last good ones where somebody keeps it resolved, else the system is asked.
     ///
     /// # Errors
-    /// [`Kind::DnsError`] when it never had any.
+    /// [`Kind::DnsError`] when there are none.
     pub async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
         if let Some(address) = self.fixed {
             return Ok(vec![address]);
         }
-        let resolved = tokio::net::lookup_host((self.host.as_str(), self.port)).await.map(Iterator::collect::<Vec<_>>);
-        match resolved {
-            Ok(addresses) if !addresses.is_empty() => {
-                self.known.lock().clone_from(&addresses);
-                Ok(addresses)
+        let nowhere = || Error::new(Kind::DnsError, format!("`{}` has no address", self.host)).retry(Retry::Yes);
+        let known = self.known.lock().clone();
+        let addresses = match known {
+            Some(known) => known,
+            None => {
+                let resolved = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+                resolved.map_err(|cause| nowhere().because(cause))?.collect()
             }
-            failed => {
-                let known = self.known.lock().clone();
-                if known.is_empty() {
-                    let error = Error::new(Kind::DnsError, format!("`{}` has no address", self.host)).retry(Retry::Yes);
-                    return Err(match failed {
-                        Err(cause) => error.because(cause),
-                        Ok(_) => error,
-                    });
-                }
-                Ok(known)
-            }
-        }
+        };
+        if addresses.is_empty() { Err(nowhere()) } else { Ok(addresses) }
     }
 
     /// A connection to the first address that takes one.

@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// An endpoint. It outlives the set that it stands in: who stays over a change keeps connections, load and health.
 pub struct Endpoint {
-    /// As in `host:port`; tells it from the others.
+    /// Its address, or `host:port` where that is a name; tells it from the others.
     name: String,
     /// Of the name.
     hash: u64,
@@ -282,6 +282,6 @@ impl Lease {
 impl Destination {
     fn name(&self) -> String {
         let (host, port) = self.host_and_port();
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        self.fixed().map_or_else(|| format!("{host}:{port}"), |address| address.to_string())
     }
 }

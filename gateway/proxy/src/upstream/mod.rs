@@ -5,6 +5,7 @@ mod balance;
 mod budget;
 mod connect;
 mod connection;
+mod discovery;
 mod endpoint;
 mod endpoints;
 mod head;
@@ -20,6 +21,7 @@ mod tls;
 pub use admission::{Admission, Refused};
 pub use connect::Destination;
 pub use connection::{Answer, Answered, Connection};
+pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
 pub use switched::{Duplex, Switched};
@@ -27,12 +29,14 @@ pub use switched::{Duplex, Switched};
 use arc_swap::ArcSwap;
 use budget::Budget;
 use connection::Dialer;
+use discovery::{Found, Origins};
 use endpoints::{Choice, Endpoints, Member};
-use gateway_config::Balance;
+use gateway_config::{Balance, Discover};
 use gateway_core::breaker::{Breaker, Terms};
 use gateway_core::clock::now;
 use gateway_core::{Error, Kind};
 use pool::Pool;
+use rustls::ClientConfig;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,7 +46,10 @@ use tokio::sync::OwnedSemaphorePermit;
 /// A service. Kept over a reload that does not change it.
 pub struct Upstream {
     settings: gateway_config::Upstream,
+    /// Where any endpoint may want it.
+    tls: Option<Arc<ClientConfig>>,
     endpoints: ArcSwap<Endpoints>,
+    origins: Origins,
     admission: Admission,
     /// Those that are sent once more.
     retries: Admission,
@@ -57,6 +64,8 @@ pub struct Upstream {
 /// What is known of a service, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UpstreamStatus {
+    /// Where the endpoints come from.
+    pub discovery: DiscoveryStatus,
     /// In the order of priority.
     pub endpoints: Vec<EndpointStatus>,
     /// Requests sent, those sent once more included.
@@ -84,9 +93,28 @@ impl Upstream {
                 probes: breaker.probes,
             })
         });
-        let endpoints = endpoints(&settings, previous)?;
+        let origins = Origins::new(&settings, previous.map(|previous| (&previous.settings, &previous.origins)));
+        // A connection is made by these: with another bound it is another endpoint.
+        let made_by = |settings: &gateway_config::Upstream| {
+            let gateway_config::Upstream { timeouts, limits, protocol, tls, .. } = settings;
+            (*timeouts, limits.header, limits.headers, *protocol, tls.clone())
+        };
+        let alike = previous.filter(|previous| made_by(&previous.settings) == made_by(&settings));
+        let known = alike.map(|previous| previous.endpoints.load_full());
+        let wants_tls = settings.found_over_tls
+            || settings.endpoints.iter().any(|endpoint| endpoint.tls)
+            || matches!(settings.discover, Some(Discover::File(_)));
+        let tls = wants_tls.then(|| tls::config(&settings.tls, settings.protocol)).transpose()?;
+        let endpoints = set(&settings, tls.as_ref(), &origins.found(), known.as_deref());
+        if endpoints.all().next().is_none()
+            || endpoints.all().any(|endpoint| endpoint.pool().destination().is_unasked())
+        {
+            origins.set_awaited();
+        }
         Ok(Self {
+            tls,
             endpoints: ArcSwap::new(endpoints),
+            origins,
             // One connection carries one request.
             admission: Admission::new(limits.connections.min(limits.requests), limits.pending),
             retries: Admission::new(limits.retries, limits.pending),
@@ -99,9 +127,13 @@ impl Upstream {
         })
     }
 
-    /// Begins to ask its endpoints how they are. It ends when nobody has the service any more.
+    /// Begins to look for its endpoints and to ask them how they are. It ends when nobody has the service any more.
     pub fn start(self: &Arc<Self>) {
         if !self.started.swap(true, Ordering::Relaxed) {
+            discovery::start(self);
+            // The generation before may have taken in an answer since this one was made.
+            let set = self.endpoints.load_full();
+            set.all().for_each(|endpoint| endpoint.stands_in(&set));
             health::watch(self);
         }
     }
@@ -137,6 +169,9 @@ impl Upstream {
             return Err(Error::new(Kind::DestinationUnavailable, detail));
         }
         let permit = self.admission.enter(deadline).await.map_err(|refused| self.full(refused))?;
+        if self.origins.is_awaited() {
+            self.origins.first(deadline).await;
+        }
         self.tries.fetch_add(1, Ordering::Relaxed);
         // Whoever is known by a key stays with its endpoint, new or not.
         let slow_start = if key.is_some() { Duration::ZERO } else { self.settings.slow_start };
@@ -198,6 +233,7 @@ impl Upstream {
     #[must_use]
     pub fn status(&self) -> UpstreamStatus {
         UpstreamStatus {
+            discovery: self.origins.status(&self.settings),
             endpoints: self.endpoints.load().all().map(|endpoint| endpoint.status()).collect(),
             tries: self.tries.load(Ordering::Relaxed),
             retries: self.retried.load(Ordering::Relaxed),
@@ -218,37 +254,35 @@ impl Upstream {
 /// How long a request waits until others that are sent once more are done.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn endpoints(
+/// These endpoints as a set; those that are `known` stay the same.
+fn set(
     settings: &gateway_config::Upstream,
-    previous: Option<&Upstream>,
-) -> Result<Arc<Endpoints>, rustls::Error> {
-    // A connection is made by these: with another bound it is another endpoint.
-    let made_by = |settings: &gateway_config::Upstream| {
-        let gateway_config::Upstream { timeouts, limits, protocol, tls, .. } = settings;
-        (*timeouts, limits.header, limits.headers, *protocol, tls.clone())
-    };
-    let alike = previous.filter(|previous| made_by(&previous.settings) == made_by(settings));
-    let known = alike.map(|previous| previous.endpoints.load_full());
-    let wants_tls = settings.endpoints.iter().any(|endpoint| endpoint.tls);
-    let tls = wants_tls.then(|| tls::config(&settings.tls, settings.protocol)).transpose()?;
-    let member = |written: &gateway_config::Endpoint| {
-        let destination = Destination::new(&written.host, written.port);
-        let tls = tls
-            .clone()
-            .filter(|_| written.tls)
-            .map(|tls| tls::Connector::new(tls, settings.tls.server_name.as_deref().unwrap_or(&written.host)));
-        let dialer = Dialer::new(settings.protocol, &settings.limits, tls);
-        let pool = Pool::new(destination, dialer, &settings.timeouts);
-        let kept = known.as_ref().and_then(|known| known.all().find(|endpoint| endpoint.pool().leads_as(&pool)));
-        let endpoint = match kept {
+    tls: Option<&Arc<ClientConfig>>,
+    found: &[Found],
+    known: Option<&Endpoints>,
+) -> Arc<Endpoints> {
+    let member = |found: &Found| {
+        let scheme = if found.tls { "https" } else { "http" };
+        let is_same = |endpoint: &&Arc<Endpoint>| {
+            let (pool, destination) = (endpoint.pool(), endpoint.pool().destination());
+            (destination.host_and_port(), destination.fixed()) == ((&found.host, found.port), found.address)
+                && pool.scheme() == scheme
+        };
+        let endpoint = match known.and_then(|known| known.all().find(is_same)) {
             Some(kept) => Arc::clone(kept),
-            None => Arc::new(Endpoint::new(pool)),
+            None => {
+                let name = settings.tls.server_name.as_deref().unwrap_or(&found.host);
+                let connector = tls.filter(|_| found.tls).map(|tls| tls::Connector::new(Arc::clone(tls), name));
+                let dialer = Dialer::new(settings.protocol, &settings.limits, connector);
+                let destination = Destination::at(&found.host, found.port, found.address);
+                Arc::new(Endpoint::new(Pool::new(destination, dialer, &settings.timeouts)))
+            }
         };
         if settings.health.is_none() {
             endpoint.unchecked();
         }
-        Member { endpoint, weight: written.weight, priority: written.priority }
+        Member { endpoint, weight: found.weight, priority: found.priority }
     };
-    let members = settings.endpoints.iter().map(member).collect();
-    Ok(Endpoints::new(Arc::clone(&settings.name), members, settings.outliers.clone()))
+    let members = found.iter().map(member).collect();
+    Endpoints::new(Arc::clone(&settings.name), members, settings.outliers.clone())
 }

@@ -71,11 +71,6 @@ impl Pool {
         &self.destination
     }
 
-    /// Whether both lead to the same place in the same way.
-    pub(super) fn leads_as(&self, other: &Self) -> bool {
-        self.destination.host_and_port() == other.destination.host_and_port() && self.scheme() == other.scheme()
-    }
-
     pub(super) fn authority(&self) -> &HeaderValue {
         &self.authority
     }

@@ -5,7 +5,7 @@ use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
 use crate::document::section::section;
-use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, Size, Time};
+use crate::document::value::{AdminAddress, Name, NetworkText, PlainText, ResolverAddress, Size, Time};
 
 section! {
     /// A configuration file. One file may hold everything, or include others, so that each team owns its own.
@@ -45,6 +45,9 @@ section! {
         "memory" => memory: Size<1_048_576>, optional;
         /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
         "trusted-proxies" => trusted_proxies: Vec<NetworkText>, empty;
+        /// DNS servers that are asked for the names of endpoints, instead of the system's; the hosts file comes first all the
+        /// same.
+        "resolver" => resolver: Vec<ResolverAddress>, empty;
     }
 }
 

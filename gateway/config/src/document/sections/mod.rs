@@ -21,5 +21,7 @@ pub(crate) use retry::{Condition, Retry, Word};
 pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
 pub(crate) use secret::SecretSource;
 pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
-pub(crate) use upstream::{Balance, Breaker, EndpointEntry, Health, KeyBy, Outliers, Upstream, UpstreamTls};
+pub(crate) use upstream::{
+    Balance, Breaker, Consul, Discover, EndpointEntry, Health, KeyBy, Outliers, Upstream, UpstreamTls,
+};
 pub(crate) use websocket::WebSocketSwitch;

@@ -1,6 +1,6 @@
 //! Where sockets listen: `127.0.0.1:8080`, `[::]:8080`, `unix:/run/gateway.sock`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Fault, Scalar, Text};
 use crate::Admin;
@@ -22,6 +22,24 @@ impl Scalar for ListenAddress {
             Some(("" | "*", port)) => Err(fault().hint(format!("`\"[::]:{port}\"` listens on every address"))),
             Some(("localhost", port)) => Err(fault().hint(format!("write `\"127.0.0.1:{port}\"`"))),
             _ => Err(fault().hint("an IP address and a port: `\"127.0.0.1:8080\"` or `\"[::1]:8080\"`")),
+        }
+    }
+}
+
+/// A DNS server's: port 53 unless written otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ResolverAddress(pub(crate) SocketAddr);
+
+impl Scalar for ResolverAddress {
+    const CODE: &'static str = "invalid-address";
+    const TEXT: Text = Text { what: "an address", example: Some("10.0.0.2"), pattern: None };
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let plain = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+        match plain.or_else(|_| text.parse()) {
+            Ok(address) => Ok(Self(address)),
+            Err(_) => Err(Fault::new(format!("`{text}` is no address"))
+                .hint("an IP address, with a port where it is not 53: `\"10.0.0.2\"` or `\"[::1]:5353\"`")),
         }
     }
 }

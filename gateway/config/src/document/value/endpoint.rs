@@ -1,5 +1,7 @@
 //! Services: `http://host:port`, `https://host:port`.
 
+use std::net::IpAddr;
+
 use super::host::host_fault;
 use super::name::Name;
 use super::{Fault, Scalar, Text};
@@ -56,6 +58,40 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
     match port.parse::<u16>() {
         Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(number))),
         _ => Err(Fault::new(format!("`{port}` is no port")).hint("a number from 1 to 65535")),
+    }
+}
+
+/// A name that stands for addresses, and the port of all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostAndPort {
+    /// Lower-case.
+    pub(crate) host: String,
+    /// 80 when it was not written.
+    pub(crate) port: u16,
+}
+
+impl Scalar for HostAndPort {
+    const CODE: &'static str = "invalid-host";
+    const TEXT: Text = Text {
+        what: "a name and a port",
+        example: Some("orders.internal:8080"),
+        pattern: Some("^[A-Za-z0-9_.-]+(:[0-9]+)?$"),
+    };
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if let Some((_, authority)) = text.split_once("://") {
+            let fault = Fault::new("a name is asked for, not a URL");
+            return Err(fault.hint(format!("write `\"{}\"`", authority.trim_end_matches('/'))));
+        }
+        let (host, port) = split_port(text)?;
+        if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+            let fault = Fault::new(format!("`{host}` is an address, not a name"));
+            return Err(fault.hint(format!("write `endpoints = [\"http://{text}\"]`")));
+        }
+        match host_fault(host) {
+            Some(fault) => Err(fault),
+            None => Ok(Self { host: host.to_ascii_lowercase(), port: port.unwrap_or(80) }),
+        }
     }
 }
 

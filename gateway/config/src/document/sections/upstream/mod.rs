@@ -2,12 +2,14 @@
 
 mod balance;
 mod breaker;
+mod discover;
 mod endpoint;
 mod health;
 mod tls;
 
 pub(crate) use balance::{Balance, KeyBy};
 pub(crate) use breaker::Breaker;
+pub(crate) use discover::{Consul, Discover};
 pub(crate) use endpoint::EndpointEntry;
 pub(crate) use health::{Health, Outliers};
 pub(crate) use tls::UpstreamTls;
@@ -20,11 +22,13 @@ use crate::document::value::{Count, Size, Time};
 section! {
     /// A service and its endpoints.
     Upstream {
-        /// Where it listens: at least one URL, or table that gives one a weight or a priority.
-        "endpoints" => endpoints: NonEmpty<EndpointEntry>, required;
+        /// Where it listens: at least one URL, or table that gives one a weight or a priority. A name is asked for again and again.
+        "endpoints" => endpoints: NonEmpty<EndpointEntry>, optional;
+        /// Where its endpoints are found: `{ dns = "orders.internal:8080" }`.
+        "discover" => discover: Discover, optional;
         /// What is spoken to it: gRPC needs `http2`.
         "protocol" => protocol: Protocol, default(Protocol::Http1);
-        /// How TLS is spoken to endpoints with `https://`.
+        /// How TLS is spoken: to endpoints with `https://`, and to all that are found by DNS or in a catalogue.
         "tls" => tls: Spanned<UpstreamTls>, optional;
         /// Which endpoint takes the next request: each in its turn (which holds when not written), the one of two with fewer
         /// requests under way, the one of two that answers sooner, or always the same for the same client:
@@ -43,6 +47,7 @@ section! {
         "timeouts" => timeouts: UpstreamTimeouts, empty;
         /// How much it may be asked at once, and answer.
         "limits" => limits: UpstreamLimits, empty;
+        rule ExactlyOne ["endpoints", "discover"];
     }
 }
 
