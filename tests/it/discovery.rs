@@ -76,7 +76,7 @@ pub(crate) fn connections(upstream: &Upstream) -> usize {
 #[test]
 fn f5_the_last_good_answer_of_dns_is_kept() {
     let dns = Dns::start();
-    let (one, two, port) = two_addresses(|name| Reply::ok(name));
+    let (one, two, port) = two_addresses(Reply::ok);
     dns.say("orders.test", Answer::Addresses(vec![ONE]));
     let lines = format!("discover = {{ dns = \"orders.test:{port}\" }}");
     let gateway = Setup::new(&config_with(&dns, &lines)).argument("--threads=1").start();
@@ -162,7 +162,7 @@ fn f5_a_written_name_is_resolved_off_the_request_path_and_kept() {
 #[test]
 fn a_name_that_was_never_resolved_is_503_and_is_asked_for_until_it_is() {
     let dns = Dns::start();
-    let (_one, _two, port) = two_addresses(|name| Reply::ok(name));
+    let (_one, _two, port) = two_addresses(Reply::ok);
     let discover = format!("discover = {{ dns = \"orders.test:{port}\" }}");
     let gateway = TestGateway::start(&config_with(&dns, &discover));
     let answer = gateway.get("/");

@@ -39,8 +39,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let server = document.server.as_ref().map(|server| server.value.clone()).unwrap_or_default();
     let resolver: Vec<_> = server.resolver.iter().map(|ResolverAddress(address)| *address).collect();
     let mut certificates = CertificateReader::new(environment);
-    let upstreams =
-        upstreams::resolve(document, &mut certificates, &resolver, &mut secrets, environment, reports);
+    let upstreams = upstreams::resolve(document, &mut certificates, &resolver, &mut secrets, environment, reports);
     let plugins = Plugins::new(&names, secrets, document, plugin_directory.clone(), environment, reports);
     let mut chains = Chains::new(&names, plugins);
 
