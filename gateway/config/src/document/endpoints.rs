@@ -58,7 +58,7 @@ mod tests {
             ("", Err("`endpoints` is missing")),
             ("endpoints = []", Err("1:13: this list must not be empty")),
             ("endpoints = [\"http://a:1\"", Err("1:26: unclosed array")),
-            ("endpoints = [\"http://a:1\", 7]", Err("1:28: expected a URL or a table, found an integer")),
+            ("endpoints = [\"http://a:1\", 7]", Err("1:28: expected a URL, found an integer")),
             ("endpoint = [\"http://a:1\"]", Err("1:1: unknown key `endpoint`")),
             ("endpoints = [\"http://a:1/x\"]", Err("1:14: only a host and a port")),
         ] {
