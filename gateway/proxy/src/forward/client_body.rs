@@ -143,6 +143,11 @@ impl Upload {
         self.0.as_ref().is_none_or(|state| state.lock().ended.is_some())
     }
 
+    /// Whether the client's fault has ended it.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| state.lock().fault.is_some())
+    }
+
     /// The client's fault that ended it, once.
     #[must_use]
     pub fn take_fault(&self) -> Option<Error> {

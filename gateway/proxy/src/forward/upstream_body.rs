@@ -32,9 +32,11 @@ impl UpstreamBody {
         }
     }
 
-    /// An answer that breaks off is its endpoint's failure.
+    /// An answer that breaks off is its endpoint's failure, unless its client's upload took the connection with it (HARDENING P6).
     fn fail(&mut self) {
-        if let Some(lease) = self.lease.take() {
+        if let Some(lease) = self.lease.take()
+            && !self.upload.is_faulty()
+        {
             lease.endpoint().failed();
         }
     }
