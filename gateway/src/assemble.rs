@@ -6,6 +6,7 @@
 mod components;
 mod plugins;
 mod routes;
+mod stores;
 mod tls;
 
 use crate::process::descriptors;
@@ -18,6 +19,7 @@ use gateway_plugin_host::Host;
 use gateway_proxy::listener::Tls;
 use gateway_proxy::snapshot::{Counters, Snapshot};
 use gateway_proxy::upstream::Upstream;
+use gateway_store::{Memory, Shared};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ pub(crate) struct Assembly {
     pub(crate) snapshot: Arc<Snapshot>,
     /// By the name of the listener.
     pub(crate) tls: HashMap<Arc<str>, Arc<Tls>>,
+    pub(crate) stores: BTreeMap<Arc<str>, Shared>,
     pub(crate) plugins: Vec<Installed>,
     /// What is probably not meant.
     pub(crate) warnings: Vec<Diagnostic>,
@@ -42,7 +45,9 @@ pub(crate) struct Assembler {
     pub(crate) instruments: Instruments,
     /// Told by `process::memory`.
     pub(crate) pressure: Pressure,
-    /// For `configure`, which runs on the runtime.
+    /// Budgets that this gateway counts by itself; they outlive every generation.
+    pub(crate) budgets: Memory,
+    /// For `configure` and for stores, which run on the runtime.
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
@@ -60,7 +65,8 @@ impl Assembler {
         let Loaded { config, mut warnings, sources } = loaded;
         warnings.extend(descriptors::warning(&config));
         let components = Components::read(&self.host, &config, previous, rolled_back)?;
-        let plugins = plugins::install(self, &config, &components, previous)?;
+        let stores = stores::connect(self, &config, previous)?;
+        let plugins = plugins::install(self, &config, &components, &stores, previous)?;
         let upstreams = upstreams(&config, previous)?;
         let tables = routes::tables(&config, &plugins, &upstreams)?;
         let tls = tls::prepare(&config, previous)?;
@@ -72,7 +78,7 @@ impl Assembler {
             counters: Counters::new(&self.instruments),
             pressure: self.pressure.clone(),
         };
-        Ok(Assembly { config, snapshot: Arc::new(snapshot), tls, plugins, warnings, sources })
+        Ok(Assembly { config, snapshot: Arc::new(snapshot), tls, stores, plugins, warnings, sources })
     }
 }
 

@@ -15,6 +15,7 @@ use gateway_plugin_host::{Host, HostOptions};
 use gateway_proxy::listener::{Bound, LINGER};
 use gateway_proxy::upstream::Upstream;
 use gateway_proxy::workers::Workers;
+use gateway_store::Memory;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +59,13 @@ pub(crate) fn assembler(
 ) -> anyhow::Result<Assembler> {
     let options = HostOptions { cache: cache(), instruments: instruments.clone(), ..options };
     let pressure = Pressure::default();
-    Ok(Assembler { host: Host::new(options)?, instruments: instruments.clone(), pressure, runtime })
+    Ok(Assembler {
+        host: Host::new(options)?,
+        instruments: instruments.clone(),
+        pressure,
+        budgets: Memory::default(),
+        runtime,
+    })
 }
 
 /// Serves until the process is asked to stop, or another one has taken over.

@@ -1,4 +1,5 @@
-//! Values that outlive instances and reloads, not the process: this plugin's own, in the memory of the gateway.
+//! Values that outlive instances and reloads, not the process: this plugin's own, in the memory of the gateway. Where the
+//! configuration says `grants = { kv = "NAME" }`, they stand in that store instead, which several gateways share.
 //!
 //! At most 10,000 keys and 16 MiB. Keys have at most 512 bytes, values 256 KiB. A time to live counts from when it is set.
 
@@ -11,9 +12,9 @@ use std::time::Duration;
 /// A value that [`set`] wrote.
 ///
 /// # Errors
-/// It is of another type.
+/// It is of another type, or the store does not answer.
 pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
-    let Some(value) = sys::get(key) else { return Ok(None) };
+    let Some(value) = sys::get(key)? else { return Ok(None) };
     Ok(Some(serde_json::from_slice(&value)?))
 }
 
@@ -26,8 +27,10 @@ pub fn set<T: Serialize + ?Sized>(key: &str, value: &T, ttl: Option<Duration>) -
 }
 
 /// A value as it is kept.
-#[must_use]
-pub fn get_bytes(key: &str) -> Option<Vec<u8>> {
+///
+/// # Errors
+/// The key is too long, or the store does not answer.
+pub fn get_bytes(key: &str) -> Result<Option<Vec<u8>>> {
     sys::get(key)
 }
 

@@ -51,6 +51,7 @@ pub mod fetch;
 #[doc(hidden)]
 pub mod guest;
 pub mod kv;
+pub mod limit;
 pub mod log;
 mod message;
 pub mod metrics;
@@ -62,6 +63,7 @@ pub mod random;
 pub mod request;
 pub mod response;
 pub mod secrets;
+pub mod subject;
 mod sys;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

@@ -15,6 +15,9 @@ mod bindings {
             "gateway:plugin/types@0.1.0": crate::guest::types,
             "gateway:plugin/http@0.1.0/request": crate::fetch::Request,
             "gateway:plugin/log@0.1.0/level": crate::log::Level,
+            "gateway:plugin/limit@0.1.0/algorithm": crate::limit::Algorithm,
+            "gateway:plugin/limit@0.1.0/budget": crate::limit::Budget,
+            "gateway:plugin/limit@0.1.0/standing": crate::limit::Standing,
         },
         generate_all,
     });

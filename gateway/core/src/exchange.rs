@@ -2,6 +2,7 @@
 
 use crate::attributes::Attributes;
 use crate::dispatch::Dispatch;
+use crate::limit::Slot;
 use crate::peer::{ClientCertificate, FACTS};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -31,6 +32,8 @@ pub struct Exchange {
     pub attributes: Attributes,
     /// The upstream that a plugin chose in place of the route's.
     pub upstream: Option<Arc<str>>,
+    /// Places that plugins took for it; given back when it ends.
+    pub slots: Vec<Slot>,
     /// When the whole exchange must be done.
     pub deadline: Instant,
     /// Sub-requests above this one.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod exchange;
 pub mod headers;
 pub mod instruments;
+pub mod limit;
 pub mod path;
 pub mod peer;
 pub mod plugin;

@@ -4,11 +4,13 @@ use crate::abi::gateway::wit::types::Error;
 use crate::capabilities::quoted;
 use crate::load::LoadError;
 use crate::state::State;
+use gateway_core::limit::{Limiter, Values};
 use http::uri::{Authority, Scheme};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Something that needs a grant.
@@ -23,11 +25,13 @@ pub enum Capability {
     Secrets,
     /// Chooses another upstream.
     SetUpstream,
+    /// Takes from budgets.
+    Limit,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Identity, Self::Http, Self::Secrets, Self::SetUpstream];
+    pub const ALL: [Self; 5] = [Self::Identity, Self::Http, Self::Secrets, Self::SetUpstream, Self::Limit];
 
     /// As manifests and configurations write it.
     #[must_use]
@@ -37,6 +41,7 @@ impl Capability {
             Self::Http => "http",
             Self::Secrets => "secrets",
             Self::SetUpstream => "set-upstream",
+            Self::Limit => "limit",
         }
     }
 }
@@ -54,6 +59,10 @@ pub struct Grants {
     pub secrets: BTreeMap<String, String>,
     /// To send an exchange to these upstreams.
     pub set_upstream: Vec<String>,
+    /// To take from budgets that are counted here.
+    pub limit: Option<Arc<dyn Limiter>>,
+    /// Where its `kv` stands, when not in memory. That is the configuration's choice alone: a plugin does not ask for it.
+    pub kv: Option<Arc<dyn Values>>,
 }
 
 impl Grants {
@@ -84,6 +93,7 @@ impl Grants {
             Capability::Http => !self.http_upstreams.is_empty() || !self.http_origins.is_empty(),
             Capability::Secrets => !self.secrets.is_empty(),
             Capability::SetUpstream => !self.set_upstream.is_empty(),
+            Capability::Limit => self.limit.is_some(),
         }
     }
 
@@ -96,6 +106,7 @@ impl Grants {
             }
             Capability::Secrets => self.secrets.clear(),
             Capability::SetUpstream => self.set_upstream.clear(),
+            Capability::Limit => self.limit = None,
         }
     }
 
@@ -115,6 +126,8 @@ impl fmt::Debug for Grants {
             .field("http_origins", &self.http_origins)
             .field("secrets", &self.secrets.keys())
             .field("set_upstream", &self.set_upstream)
+            .field("limit", &self.limit.is_some())
+            .field("kv", &self.kv.is_some())
             .finish()
     }
 }

@@ -2,10 +2,15 @@
 
 use super::components::{Components, Version};
 use super::{Assembler, Assembly};
-use gateway_config::{Config, Diagnostic, OnError, PluginUse};
+use gateway_config::{Config, Diagnostic, LimitGrant, OnError, PluginUse};
+use gateway_core::limit::{Limiter, Values};
 use gateway_core::plugin;
 use gateway_plugin_host::{Grants, Limits, PluginSettings, WasmPlugin};
+use gateway_store::Shared;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+type Stores = BTreeMap<Arc<str>, Shared>;
 
 /// A plugin as it serves.
 pub(crate) struct Installed {
@@ -19,6 +24,7 @@ pub(super) fn install(
     assembler: &Assembler,
     config: &Config,
     components: &Components,
+    stores: &Stores,
     previous: Option<&Assembly>,
 ) -> Result<Vec<Installed>, Vec<Diagnostic>> {
     let mut installed = Vec::with_capacity(config.plugins.len());
@@ -30,10 +36,11 @@ pub(super) fn install(
             problems.extend(checked);
             continue;
         }
-        let plugin = match kept(written, version, previous) {
+        let plugin = match kept(written, version, stores, previous) {
             Some(plugin) => Ok(plugin),
             None => {
-                assembler.runtime.block_on(assembler.host.plugin(Arc::clone(&version.component), settings(written)))
+                let settings = settings(written, assembler, stores);
+                assembler.runtime.block_on(assembler.host.plugin(Arc::clone(&version.component), settings))
             }
         };
         match plugin {
@@ -81,8 +88,24 @@ fn at(written: &PluginUse, diagnostic: Diagnostic) -> Diagnostic {
     }
 }
 
-/// The same component with the same settings keeps its instances.
-fn kept(written: &PluginUse, version: &Version, previous: Option<&Assembly>) -> Option<Arc<WasmPlugin>> {
+/// The same component with the same settings and stores keeps its instances.
+fn kept(
+    written: &PluginUse,
+    version: &Version,
+    stores: &Stores,
+    previous: Option<&Assembly>,
+) -> Option<Arc<WasmPlugin>> {
+    let shared = [&written.grants.kv, match &written.grants.limit {
+        LimitGrant::Store(name) => &Some(Arc::clone(name)),
+        _ => &None,
+    }];
+    let same_store = |name: &Arc<str>| {
+        let before = previous.and_then(|previous| previous.stores.get(name));
+        before.map(Shared::options) == stores.get(name).map(Shared::options)
+    };
+    if !shared.into_iter().flatten().all(same_store) {
+        return None;
+    }
     let same = |before: &&Installed| {
         let moved = PluginUse {
             places: written.places.clone(),
@@ -94,7 +117,7 @@ fn kept(written: &PluginUse, version: &Version, previous: Option<&Assembly>) -> 
     Some(Arc::clone(&previous?.plugins.iter().find(same)?.plugin))
 }
 
-fn settings(written: &PluginUse) -> PluginSettings {
+fn settings(written: &PluginUse, assembler: &Assembler, stores: &Stores) -> PluginSettings {
     let names = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
     let grants = &written.grants;
     let limits = &written.limits;
@@ -107,6 +130,12 @@ fn settings(written: &PluginUse) -> PluginSettings {
             http_origins: grants.http_origins.clone(),
             secrets: grants.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect(),
             set_upstream: names(&grants.set_upstream),
+            limit: match &grants.limit {
+                LimitGrant::None => None,
+                LimitGrant::Local => Some(Arc::new(assembler.budgets.clone()) as Arc<dyn Limiter>),
+                LimitGrant::Store(name) => stores.get(name).map(|store| Arc::new(store.clone()) as Arc<dyn Limiter>),
+            },
+            kv: grants.kv.as_ref().and_then(|name| Some(Arc::new(stores.get(name)?.clone()) as Arc<dyn Values>)),
         },
         limits: Limits {
             cpu: limits.cpu,

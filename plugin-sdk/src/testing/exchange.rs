@@ -117,10 +117,18 @@ impl Exchange {
         self
     }
 
-    /// After another one: what that left in `kv` is there.
+    /// After another one: what that left in `kv` is there, and what it took from budgets is gone.
     #[must_use]
     pub fn after(mut self, earlier: &Outcome) -> Self {
         self.state.kv.clone_from(&earlier.state.kv);
+        self.state.budgets.clone_from(&earlier.state.budgets);
+        self
+    }
+
+    /// While the store of budgets does not answer, and the configuration says to deny.
+    #[must_use]
+    pub fn budgets_away(mut self) -> Self {
+        self.state.budgets_away = true;
         self
     }
 

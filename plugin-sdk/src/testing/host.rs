@@ -235,8 +235,8 @@ pub(crate) mod kv {
         ttl.map(|milliseconds| state.now + milliseconds * 1_000_000)
     }
 
-    pub(crate) fn get(key: &str) -> Option<Vec<u8>> {
-        with(|state| live(state, key)).map(|(value, _)| value)
+    pub(crate) fn get(key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(with(|state| live(state, key)).map(|(value, _)| value))
     }
 
     pub(crate) fn set(key: &str, value: &[u8], ttl: Option<u64>) -> Result<()> {
@@ -264,10 +264,68 @@ pub(crate) mod kv {
     }
 
     pub(crate) fn compare_and_swap(key: &str, expected: Option<&[u8]>, value: &[u8], ttl: Option<u64>) -> Result<bool> {
-        if get(key).as_deref() != expected {
+        if get(key)?.as_deref() != expected {
             return Ok(false);
         }
         set(key, value, ttl).map(|()| true)
+    }
+}
+
+/// Every algorithm counts as a fixed window here, but that a window begins when it is first used; places are given back by nobody.
+pub(crate) mod limit {
+    use super::*;
+    use crate::limit::{Algorithm, Budget, Standing};
+
+    /// What was taken in the present window, and when that ends.
+    fn present(state: &State, budget: &Budget) -> (u64, u64) {
+        let held = state.budgets.get(&(budget.key.clone(), budget.algorithm, budget.window)).copied();
+        let length = match budget.algorithm {
+            Algorithm::Concurrency => u64::MAX / 2,
+            _ => budget.window.saturating_mul(1_000_000),
+        };
+        held.filter(|(_, ends)| *ends > state.now).unwrap_or((0, state.now.saturating_add(length)))
+    }
+
+    fn enter(state: &mut State, budget: &Budget, cost: u64) {
+        let (taken, ends) = present(state, budget);
+        state.budgets.insert((budget.key.clone(), budget.algorithm, budget.window), (taken + cost, ends));
+    }
+
+    fn allow(state: &State) -> Result<()> {
+        state.allow("limit")?;
+        if state.budgets_away { Err(Error::Failed("the store does not answer".to_owned())) } else { Ok(()) }
+    }
+
+    pub(crate) fn take(budgets: &[Budget], cost: u64) -> Result<Vec<Standing>> {
+        with(|state| {
+            allow(state)?;
+            let standing = |budget: &Budget| {
+                let size = if budget.burst == 0 { budget.limit } else { budget.burst };
+                let (taken, ends) = present(state, budget);
+                let left = size.saturating_sub(taken);
+                let allowed = left >= cost.max(1);
+                let until = (ends - state.now) / 1_000_000;
+                Standing {
+                    allowed,
+                    remaining: if allowed { left - cost } else { left },
+                    reset: until,
+                    retry_after: if allowed { 0 } else { until },
+                }
+            };
+            let standings: Vec<_> = budgets.iter().map(standing).collect();
+            if standings.iter().all(|standing| standing.allowed) {
+                budgets.iter().for_each(|budget| enter(state, budget, cost));
+            }
+            Ok(standings)
+        })
+    }
+
+    pub(crate) fn charge(budget: &Budget, cost: u64) -> Result<()> {
+        with(|state| {
+            allow(state)?;
+            enter(state, budget, cost);
+            Ok(())
+        })
     }
 }
 

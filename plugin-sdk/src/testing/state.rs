@@ -58,6 +58,10 @@ pub(crate) struct State {
     pub(crate) metrics: BTreeMap<String, f64>,
     /// Values, and when they end.
     pub(crate) kv: BTreeMap<String, (Vec<u8>, Option<u64>)>,
+    /// What was taken from budgets, and in which window of theirs.
+    pub(crate) budgets: BTreeMap<(String, crate::limit::Algorithm, u64), (u64, u64)>,
+    /// The store of budgets does not answer.
+    pub(crate) budgets_away: bool,
     /// Nanoseconds since 1970.
     pub(crate) now: u64,
     pub(crate) random: u64,

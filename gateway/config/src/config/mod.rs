@@ -5,6 +5,7 @@
 mod compress;
 mod discover;
 mod plugin;
+mod store;
 mod tls;
 mod upstream;
 
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use discover::{Consul, Discover};
-pub use plugin::{Grants, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
+pub use plugin::{Grants, LimitGrant, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
+pub use store::{Store, WhenAway};
 pub use tls::{Certificate, ClientCertificates, Tls, TlsVersion};
 pub use upstream::*;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// By name.
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
+    /// By name.
+    pub stores: BTreeMap<Arc<str>, Store>,
     /// At least one; names are unique.
     pub routes: Vec<Route>,
     /// Every distinct use of a plugin in a chain or an answer. Chains and answers refer to it by position, so that two

@@ -91,6 +91,22 @@ pub struct Grants {
     pub secrets: Vec<(String, Secret)>,
     /// Send an exchange to these upstreams.
     pub set_upstream: Vec<Arc<str>>,
+    /// Take from budgets.
+    pub limit: LimitGrant,
+    /// Keep values in this store.
+    pub kv: Option<Arc<str>>,
+}
+
+/// Where a plugin's budgets are counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LimitGrant {
+    /// It has none.
+    #[default]
+    None,
+    /// In the memory of this gateway.
+    Local,
+    /// In this store.
+    Store(Arc<str>),
 }
 
 /// A secret value; printed as `***`.

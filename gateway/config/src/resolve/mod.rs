@@ -12,6 +12,7 @@ mod plugins;
 mod routes;
 mod secrets;
 mod specificity;
+mod stores;
 mod tls;
 mod upstreams;
 
@@ -40,6 +41,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let resolver: Vec<_> = server.resolver.iter().map(|ResolverAddress(address)| *address).collect();
     let mut certificates = CertificateReader::new(environment);
     let upstreams = upstreams::resolve(document, &mut certificates, &resolver, &mut secrets, environment, reports);
+    let stores = stores::resolve(document, &mut certificates, &mut secrets, reports);
     let plugins = Plugins::new(&names, secrets, document, plugin_directory.clone(), environment, reports);
     let mut chains = Chains::new(&names, plugins);
 
@@ -66,6 +68,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         trusted_proxies: server.trusted_proxies.iter().map(|NetworkText(network)| *network).collect(),
         listeners,
         upstreams,
+        stores,
         routes,
         plugins,
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
-use crate::document::sections::{Chain, Document, Listener, Plugin, Route, SecretSource, Upstream};
+use crate::document::sections::{Chain, Document, Listener, Plugin, Route, SecretSource, Store, Upstream};
 use crate::document::value::Name;
 use crate::suggest::did_you_mean;
 use crate::{Diagnostic, Place};
@@ -112,6 +112,7 @@ pub(crate) struct Names<'d> {
     pub(crate) upstreams: Definitions<'d, Upstream>,
     pub(crate) plugins: Definitions<'d, Checked<Plugin>>,
     pub(crate) chains: Definitions<'d, Chain>,
+    pub(crate) stores: Definitions<'d, Store>,
     pub(crate) secrets: Definitions<'d, SecretSource>,
 }
 
@@ -133,6 +134,7 @@ impl<'d> Names<'d> {
             upstreams: Definitions::collect(words!("upstream"), entries(&document.upstreams), reports),
             plugins: Definitions::collect(words!("plugin"), entries(&document.plugin), reports),
             chains: Definitions::collect(words!("chain"), entries(&document.chains), reports),
+            stores: Definitions::collect(words!("store"), entries(&document.stores), reports),
             secrets: Definitions::collect(words!("secret"), entries(&document.secrets), reports),
         };
         names.report_shared(reports);
@@ -156,6 +158,7 @@ impl<'d> Names<'d> {
         self.upstreams.warn_unused(reports);
         self.plugins.warn_unused(reports);
         self.chains.warn_unused(reports);
+        self.stores.warn_unused(reports);
         self.secrets.warn_unused(reports);
     }
 }

@@ -13,7 +13,7 @@ use crate::document::sections::{self, Document, Isolation, PluginEntry};
 use crate::document::value::{HttpGrant, JsonConfig, Name, RelativeFile};
 use crate::environment::Environment;
 use crate::suggest::did_you_mean;
-use crate::{Diagnostic, Grants, Place, PluginConfig, PluginLimits, PluginUse};
+use crate::{Diagnostic, Grants, LimitGrant, Place, PluginConfig, PluginLimits, PluginUse};
 
 /// The plugins that were used so far.
 pub(crate) struct Plugins<'d> {
@@ -247,6 +247,18 @@ impl<'d> Plugins<'d> {
         for name in &written.set_upstream {
             is_complete &= self.names.upstreams.find(name, reports).is_some();
             grants.set_upstream.push(name.value.0.clone());
+        }
+        grants.limit = match &written.limit {
+            sections::LimitGrant::None => LimitGrant::None,
+            sections::LimitGrant::Local => LimitGrant::Local,
+            sections::LimitGrant::Store(name) => {
+                is_complete &= self.names.stores.find(name, reports).is_some();
+                LimitGrant::Store(name.value.0.clone())
+            }
+        };
+        if let Some(name) = &written.kv {
+            is_complete &= self.names.stores.find(name, reports).is_some();
+            grants.kv = Some(name.value.0.clone());
         }
         for name in &written.secrets {
             match self.secrets.find(name, reports) {

@@ -145,6 +145,11 @@ impl<'d> CertificateReader<'d> {
         }
     }
 
+    /// A file of certificates as it is.
+    pub(crate) fn pem(&mut self, file: &Spanned<PlainText>, reports: &mut Reports) -> Option<Vec<u8>> {
+        self.chain(file, reports).map(|(file, _)| file.content)
+    }
+
     /// Whose signature makes a certificate good.
     fn authorities(&mut self, file: &Spanned<PlainText>, reports: &mut Reports) -> Option<RootCertStore> {
         let (file, certificates) = self.chain(file, reports)?;

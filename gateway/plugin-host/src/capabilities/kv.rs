@@ -1,12 +1,15 @@
-//! `kv`: a plugin's own values in the memory of this process. They outlive instances and reloads.
+//! `kv`: a plugin's own values, in the memory of this process or in a store that the configuration names. They outlive instances
+//! and reloads.
 
 use super::invalid;
 use crate::abi::gateway::wit::kv::Host;
 use crate::abi::gateway::wit::types::Error;
 use crate::state::State;
 use gateway_core::clock;
+use gateway_core::limit::{StoreError, Values};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const KEYS: usize = 10_000;
@@ -90,12 +93,7 @@ impl Entries {
     }
 
     fn write(&mut self, key: &str, value: Vec<u8>, expires: Option<Instant>, now: Instant) -> Result<(), Error> {
-        if key.is_empty() || key.len() > KEY {
-            return Err(invalid(format!("a key has 1 to {KEY} bytes")));
-        }
-        if value.len() > VALUE {
-            return Err(Error::TooLarge(format!("a value has at most {VALUE} bytes")));
-        }
+        let (key, value) = (bounded(key)?, fits(value)?);
         if !self.has_room(key, &value) {
             self.purge(now);
             if !self.has_room(key, &value) {
@@ -153,34 +151,105 @@ fn expiry(now: Instant, milliseconds: Option<u64>) -> Option<Instant> {
 }
 
 impl Host for State {
-    fn get(&mut self, key: String) -> Option<Vec<u8>> {
-        self.kept.store.value(&key, clock::now())
+    async fn get(&mut self, key: String) -> Result<Option<Vec<u8>>, Error> {
+        match self.values() {
+            Some(values) => {
+                let name = Arc::clone(&self.settings.name);
+                self.wait(values.get(&name, bounded(&key)?)).await
+            }
+            None => Ok(self.kept.store.value(&key, clock::now())),
+        }
     }
 
-    fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Result<(), Error> {
-        let now = clock::now();
-        self.kept.store.set(&key, value, expiry(now, ttl), now)
+    async fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Result<(), Error> {
+        match self.values() {
+            Some(values) => {
+                let name = Arc::clone(&self.settings.name);
+                self.wait(values.set(&name, bounded(&key)?, fits(value)?, ttl.map(Duration::from_millis))).await
+            }
+            None => {
+                let now = clock::now();
+                self.kept.store.set(&key, value, expiry(now, ttl), now)
+            }
+        }
     }
 
-    fn delete(&mut self, key: String) -> Result<(), Error> {
-        self.kept.store.delete(&key);
-        Ok(())
+    async fn delete(&mut self, key: String) -> Result<(), Error> {
+        match self.values() {
+            Some(values) => {
+                let name = Arc::clone(&self.settings.name);
+                self.wait(values.delete(&name, bounded(&key)?)).await
+            }
+            None => {
+                self.kept.store.delete(&key);
+                Ok(())
+            }
+        }
     }
 
-    fn increment(&mut self, key: String, by: i64, ttl: Option<u64>) -> Result<i64, Error> {
-        let now = clock::now();
-        self.kept.store.increment(&key, by, expiry(now, ttl), now)
+    async fn increment(&mut self, key: String, by: i64, ttl: Option<u64>) -> Result<i64, Error> {
+        match self.values() {
+            Some(values) => {
+                let name = Arc::clone(&self.settings.name);
+                self.wait(values.increment(&name, bounded(&key)?, by, ttl.map(Duration::from_millis))).await
+            }
+            None => {
+                let now = clock::now();
+                self.kept.store.increment(&key, by, expiry(now, ttl), now)
+            }
+        }
     }
 
-    fn compare_and_swap(
+    async fn compare_and_swap(
         &mut self,
         key: String,
         expected: Option<Vec<u8>>,
         value: Vec<u8>,
         ttl: Option<u64>,
     ) -> Result<bool, Error> {
-        let now = clock::now();
-        self.kept.store.swap(&key, expected.as_deref(), value, expiry(now, ttl), now)
+        match self.values() {
+            Some(values) => {
+                let name = Arc::clone(&self.settings.name);
+                let ttl = ttl.map(Duration::from_millis);
+                self.wait(values.compare_and_swap(&name, bounded(&key)?, expected, fits(value)?, ttl)).await
+            }
+            None => {
+                let now = clock::now();
+                self.kept.store.swap(&key, expected.as_deref(), value, expiry(now, ttl), now)
+            }
+        }
+    }
+}
+
+impl State {
+    /// The store that holds its values, where one was named.
+    fn values(&self) -> Option<Arc<dyn Values>> {
+        self.settings.grants.kv.clone()
+    }
+
+    /// Waits for a store; that is none of the guest's CPU time.
+    pub(crate) async fn wait<T>(&mut self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+        self.meter.pause();
+        let answer = answer.await;
+        self.meter.resume();
+        answer.map_err(|error| match error {
+            StoreError::NotANumber => invalid(error.to_string()),
+            StoreError::Away(_) | StoreError::Refused(..) => Error::Failed(error.to_string()),
+        })
+    }
+}
+
+fn bounded(key: &str) -> Result<&str, Error> {
+    match key.len() {
+        1..=KEY => Ok(key),
+        _ => Err(invalid(format!("a key has 1 to {KEY} bytes"))),
+    }
+}
+
+fn fits(value: Vec<u8>) -> Result<Vec<u8>, Error> {
+    match value.len() {
+        0..=VALUE => Ok(value),
+        _ => Err(Error::TooLarge(format!("a value has at most {VALUE} bytes"))),
     }
 }
 

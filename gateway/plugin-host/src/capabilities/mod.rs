@@ -6,6 +6,7 @@ mod exchange;
 pub(crate) mod fields;
 pub(crate) mod http;
 pub(crate) mod kv;
+mod limit;
 pub(crate) mod log;
 pub(crate) mod metrics;
 mod random;

@@ -240,6 +240,7 @@ fn exchange(
         stage: Stage::Request,
         attributes: Attributes::default(),
         upstream: None,
+        slots: Vec::new(),
         deadline: started + deadline,
         depth: 0,
         dispatch: Arc::clone(snapshot) as _,

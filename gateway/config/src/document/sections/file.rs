@@ -1,6 +1,6 @@
 //! The top level of a file, and its small sections.
 
-use super::{Chain, Listener, Plugin, Route, SecretSource, Upstream};
+use super::{Chain, Listener, Plugin, Route, SecretSource, Store, Upstream};
 use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
@@ -26,6 +26,8 @@ section! {
         "plugin" => plugin: Named<Name, Checked<Plugin>>, empty;
         /// Plugins in a row, to be named by routes, listeners and other chains: `[chain.NAME]`.
         "chain" => chains: Named<Name, Chain>, empty;
+        /// What several gateways share: `[store.NAME]`.
+        "store" => stores: Named<Name, Store>, empty;
         /// Where secrets come from: `[secret.NAME]`. One without a section is the environment variable of its name.
         "secret" => secrets: Named<Name, SecretSource>, empty;
         /// What answers which requests: `[[route]]`, one for each. The most specific one wins, not the first.
@@ -77,6 +79,7 @@ impl Document {
         self.upstreams.0.extend(other.upstreams.0);
         self.plugin.0.extend(other.plugin.0);
         self.chains.0.extend(other.chains.0);
+        self.stores.0.extend(other.stores.0);
         self.secrets.0.extend(other.secrets.0);
         self.routes.extend(other.routes);
     }

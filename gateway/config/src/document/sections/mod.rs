@@ -8,6 +8,7 @@ mod plugin;
 mod retry;
 mod route;
 mod secret;
+mod store;
 mod tls;
 mod upstream;
 mod websocket;
@@ -19,7 +20,8 @@ pub(crate) use listener::Listener;
 pub(crate) use plugin::{Grants, Isolation, Limits, Plugin};
 pub(crate) use retry::{Condition, Retry, Word};
 pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
-pub(crate) use secret::SecretSource;
+pub(crate) use secret::{SecretSource, SecretValue};
+pub(crate) use store::{LimitGrant, Store};
 pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::{
     Balance, Breaker, Consul, Discover, EndpointEntry, Health, KeyBy, Outliers, Upstream, UpstreamTls,

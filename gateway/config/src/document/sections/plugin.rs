@@ -1,5 +1,6 @@
 //! `[plugin.NAME]`.
 
+use super::LimitGrant;
 use crate::OnError;
 use crate::document::decode::Spanned;
 use crate::document::section::section;
@@ -53,6 +54,11 @@ section! {
         "secrets" => secrets: Vec<Spanned<Name>>, empty;
         /// Send a request to these upstreams instead of the route's.
         "set-upstream" => set_upstream: Vec<Spanned<Name>>, empty;
+        /// Take from budgets, such as rate limits: `true` counts them in the memory of this gateway, the name of a `[store]` has
+        /// several gateways count together.
+        "limit" => limit: LimitGrant, empty;
+        /// Keep its values in this `[store]`, not in the memory of this gateway.
+        "kv" => kv: Spanned<Name>, optional;
     }
 }
 

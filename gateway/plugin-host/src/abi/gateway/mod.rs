@@ -14,6 +14,8 @@ mod bindings {
         world: "imports",
         imports: {
             "gateway:plugin/http": async,
+            "gateway:plugin/kv": async,
+            "gateway:plugin/limit": async,
             "gateway:plugin/random": trappable,
         },
     });

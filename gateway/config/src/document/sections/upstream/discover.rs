@@ -2,7 +2,8 @@
 
 use crate::document::decode::Spanned;
 use crate::document::section::section;
-use crate::document::value::{EndpointUrl, HostAndPort, Name, PlainText, ServiceName, SrvName};
+use crate::document::sections::SecretValue;
+use crate::document::value::{EndpointUrl, HostAndPort, PlainText, ServiceName, SrvName};
 
 section! {
     /// Where the endpoints of a service are found, again and again. The last good answer is kept while there is no newer one.
@@ -33,14 +34,6 @@ section! {
         /// The datacenter that is asked about; the agent's own when not written.
         "datacenter" => datacenter: ServiceName, optional;
         /// The token that is shown, where Consul wants one: `{ secret = "NAME" }`.
-        "token" => token: Token, optional;
-    }
-}
-
-section! {
-    /// A value that is a secret.
-    Token {
-        /// The secret's name.
-        "secret" => secret: Spanned<Name>, required;
+        "token" => token: SecretValue, optional;
     }
 }
