@@ -12,6 +12,8 @@ mod grpc;
 mod http1;
 mod http2;
 mod http2_abuse;
+mod limits;
+mod limits_shared;
 mod overload;
 mod plugins;
 mod process;

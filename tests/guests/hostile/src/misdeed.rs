@@ -85,6 +85,19 @@ pub fn commit(what: &str) -> Result<Flow> {
             (0..1000).for_each(|number| metrics::count(&format!("flood-{number}"), 1));
             Ok(Flow::Next)
         }
+        // Adds to a value and gives the sum, or says why not.
+        "add" => match kv::increment(argument, 1, Some(Duration::from_secs(60))) {
+            Ok(sum) => tell(sum),
+            Err(error) => tell(refused::<()>(Err(error))),
+        },
+        "keep" => {
+            let (key, value) = argument.split_once(' ').unwrap_or_default();
+            let before = kv::get_bytes(key)?;
+            let kept = kv::compare_and_swap(key, before.as_deref(), value.as_bytes(), None)?;
+            let stale = kv::compare_and_swap(key, before.as_deref(), b"never", None)?;
+            tell(format!("{kept} {stale} {}", String::from_utf8_lossy(&before.unwrap_or_default())))
+        }
+        "forget" => tell(refused(kv::delete(argument))),
         "kv" => {
             let value = vec![0u8; 64 << 10];
             let stored =
