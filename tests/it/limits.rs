@@ -18,9 +18,8 @@ pub(crate) fn limited(upstream: &Upstream, plugin: &str, config: &str, grants: &
 pub(crate) fn burst(gateways: &[&TestGateway], connections: usize, each: usize) -> Vec<u16> {
     let clients: Vec<_> = (0..connections).map(|number| gateways[number % gateways.len()].client()).collect();
     std::thread::scope(|scope| {
-        let send = |mut client: gateway_tests::Client| {
-            move || (0..each).map(|_| client.get("/").status).collect::<Vec<_>>()
-        };
+        let send =
+            |mut client: gateway_tests::Client| move || (0..each).map(|_| client.get("/").status).collect::<Vec<_>>();
         let threads: Vec<_> = clients.into_iter().map(|client| scope.spawn(send(client))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
@@ -131,7 +130,8 @@ fn two_uses_in_one_chain_hold_together_and_say_so() {
     let gateway = Setup::new(&config).plugin("rate-limit").start();
     let answer = gateway.get("/");
     assert_eq!(answer.status, 200);
-    let state: Vec<_> = answer.headers.iter().filter(|(name, _)| name == "ratelimit").map(|(_, value)| &**value).collect();
+    let state: Vec<_> =
+        answer.headers.iter().filter(|(name, _)| name == "ratelimit").map(|(_, value)| &**value).collect();
     assert_eq!(state, ["\"outer\";r=2;t=28800", "\"inner\";r=1;t=43200"]);
     assert_eq!(burst(&[&gateway], 1, 3), [200, 429, 429]);
 }

@@ -97,14 +97,22 @@ fn outage(keys: &str, frozen: bool) -> Vec<u16> {
             answers
         };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(load)).collect();
-        if frozen { redis.freeze(true) } else { redis.kill() }
+        if frozen {
+            redis.freeze(true)
+        } else {
+            redis.kill()
+        }
         until("it is noticed", || gateway.log().contains("the store does not answer").then_some(()));
         // Long enough that many ask meanwhile.
         let before = gateway.counter("requests.2xx") + gateway.counter("requests.5xx");
         until("requests go on", || {
             (gateway.counter("requests.2xx") + gateway.counter("requests.5xx") > before + 200).then_some(())
         });
-        if frozen { redis.freeze(false) } else { redis.revive() }
+        if frozen {
+            redis.freeze(false)
+        } else {
+            redis.revive()
+        }
         until("it is found again", || gateway.log().contains("the store answers again").then_some(()));
         done.store(true, Ordering::Relaxed);
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
@@ -186,7 +194,10 @@ fn values_are_shared_by_gateways_that_name_the_store() {
         String::from_utf8(answer.body).unwrap()
     };
     assert_eq!([ask(&one, "add a"), ask(&other, "add a"), ask(&alone, "add a")], ["1", "2", "1"]);
-    assert_eq!([ask(&one, "keep b x"), ask(&other, "keep b y"), ask(&alone, "keep b z")], ["true false ", "true false x", "true false "]);
+    assert_eq!(
+        [ask(&one, "keep b x"), ask(&other, "keep b y"), ask(&alone, "keep b z")],
+        ["true false ", "true false x", "true false "]
+    );
     assert_eq!(ask(&one, "add b"), "invalid");
     assert_eq!([ask(&other, "forget b"), ask(&one, "add b")], ["done", "1"]);
     // Only the first of several adds says how long it lives.

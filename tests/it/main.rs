@@ -13,6 +13,7 @@ mod http1;
 mod http2;
 mod http2_abuse;
 mod limits;
+mod limits_example;
 mod limits_shared;
 mod overload;
 mod plugins;

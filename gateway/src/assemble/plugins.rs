@@ -95,10 +95,13 @@ fn kept(
     stores: &Stores,
     previous: Option<&Assembly>,
 ) -> Option<Arc<WasmPlugin>> {
-    let shared = [&written.grants.kv, match &written.grants.limit {
-        LimitGrant::Store(name) => &Some(Arc::clone(name)),
-        _ => &None,
-    }];
+    let shared = [
+        &written.grants.kv,
+        match &written.grants.limit {
+            LimitGrant::Store(name) => &Some(Arc::clone(name)),
+            _ => &None,
+        },
+    ];
     let same_store = |name: &Arc<str>| {
         let before = previous.and_then(|previous| previous.stores.get(name));
         before.map(Shared::options) == stores.get(name).map(Shared::options)

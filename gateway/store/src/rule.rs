@@ -105,9 +105,7 @@ impl Count {
     /// Until it is whole again or its window ends, when this much more was taken.
     pub(crate) fn reset(&self, budget: &Budget, cost: u64, now: Moment) -> Duration {
         match *self {
-            Self::Bucket { tokens, .. } => {
-                micros((float(budget.burst) - tokens + float(cost)).max(0.0) / rate(budget))
-            }
+            Self::Bucket { tokens, .. } => micros((float(budget.burst) - tokens + float(cost)).max(0.0) / rate(budget)),
             Self::Windows { .. } => micros((1.0 - passed(budget, now)) * length(budget)),
             Self::Slots { .. } => Duration::ZERO,
         }

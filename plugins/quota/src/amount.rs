@@ -34,7 +34,8 @@ fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const UNITS: [(&str, u64); 5] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+        const UNITS: [(&str, u64); 5] =
+            [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
         let text = String::deserialize(deserializer)?;
         let malformed = || D::Error::custom(format!("`{text}` is no size: write `500 MiB` or `10 GiB`"));
         measure(&text, &UNITS).map(Self).ok_or_else(malformed)

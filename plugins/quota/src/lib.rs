@@ -86,7 +86,10 @@ impl Plugin for Quota {
                 let unit = if cost == 0 { ";qu=\"content-bytes\"" } else { "" };
                 let (name, limit, left) = (&self.name, budget.limit, standing.remaining);
                 let reset = standing.reset.div_ceil(1000);
-                (format!("\"{name}-{what}\";q={limit}{unit};w={seconds}"), format!("\"{name}-{what}\";r={left};t={reset}"))
+                (
+                    format!("\"{name}-{what}\";q={limit}{unit};w={seconds}"),
+                    format!("\"{name}-{what}\";r={left};t={reset}"),
+                )
             }));
             if let Some(wait) = refused {
                 self.leave(&standings)?;

@@ -71,7 +71,10 @@ fn a_bad_configuration_is_named() {
         (json!({ "calls": 1, "window": "month" }), "`window`: `month` is no window: write `1 h`, `1 d` or `30 d`"),
         (json!({ "calls": 1, "window": "500 d" }), "`window`: the window `500 d` is longer than 400 days"),
         (json!({ "bytes": "10", "window": "1 d" }), "`bytes`: `10` is no size: write `500 MiB` or `10 GiB`"),
-        (json!({ "calls": 1, "window": "1 d", "name": "a/b" }), "`a/b` is no name of a quota: letters, digits, `-`, `_` and `.`"),
+        (
+            json!({ "calls": 1, "window": "1 d", "name": "a/b" }),
+            "`a/b` is no name of a quota: letters, digits, `-`, `_` and `.`",
+        ),
     ] {
         assert_eq!(get().try_run::<Quota>(config).unwrap_err(), message);
     }

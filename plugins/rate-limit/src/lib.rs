@@ -133,7 +133,8 @@ impl Plugin for RateLimit {
             fields.push(Fields::new(&self.limits, &budgets, &standings));
             FIELDS.set(&fields)?;
         }
-        let refusing = standings.iter().filter(|standing| !standing.allowed).max_by_key(|standing| standing.retry_after);
+        let refusing =
+            standings.iter().filter(|standing| !standing.allowed).max_by_key(|standing| standing.retry_after);
         Ok(refusing.map_or(Flow::Next, |standing| refusal(standing).into()))
     }
 
@@ -159,7 +160,8 @@ fn refusal(standing: &Standing) -> Response {
 impl Limit {
     fn new(written: Written, position: usize) -> Result<Self, String> {
         let Written { name, rate, burst, concurrent, per, algorithm, consumers } = written;
-        let name = name.unwrap_or_else(|| if position == 0 { "default".to_owned() } else { format!("limit-{position}") });
+        let name =
+            name.unwrap_or_else(|| if position == 0 { "default".to_owned() } else { format!("limit-{position}") });
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(format!("`{name}` is no name of a limit: letters, digits, `-`, `_` and `.`"));
         }

@@ -70,7 +70,11 @@ fn whom_a_request_counts_for() {
             vec![get().header("x-tenant", "a"), get().header("X-Tenant", "b"), get(), get().client("192.0.2.9")],
             &[200, 200, 200, 429],
         ),
-        (json!({ "param": "id" }), vec![get().param("id", "1"), get().param("id", "2"), get().param("id", "1")], &[200, 200, 429]),
+        (
+            json!({ "param": "id" }),
+            vec![get().param("id", "1"), get().param("id", "2"), get().param("id", "1")],
+            &[200, 200, 429],
+        ),
         (
             json!({ "attribute": "jwt/plan" }),
             vec![get().attribute("jwt/plan", "a"), get().attribute("jwt/plan", "a")],
@@ -78,7 +82,12 @@ fn whom_a_request_counts_for() {
         ),
         (
             json!(["route", "consumer"]),
-            vec![consumer("a").route("x"), consumer("a").route("y"), consumer("b").route("x"), consumer("a").route("x")],
+            vec![
+                consumer("a").route("x"),
+                consumer("a").route("y"),
+                consumer("b").route("x"),
+                consumer("a").route("x"),
+            ],
             &[200, 200, 200, 429],
         ),
         // What separates parts cannot be forged, nor can a long value pass for another.
@@ -108,7 +117,8 @@ fn several_limits_hold_together() {
         { "name": "parallel", "concurrent": 9 },
     ] });
     let client = |address: &str| get().client(address);
-    let exchanges = [client("10.0.0.1"), client("10.0.0.1"), client("10.0.0.1"), client("10.0.0.2"), client("10.0.0.3")];
+    let exchanges =
+        [client("10.0.0.1"), client("10.0.0.1"), client("10.0.0.1"), client("10.0.0.2"), client("10.0.0.3")];
     // The third takes nothing from `slow`, so that one of another address still fits.
     assert_eq!(play(&config, exchanges), [200, 200, 429, 200, 429]);
     let outcome = get().run::<RateLimit>(config);
@@ -158,13 +168,22 @@ fn a_bad_configuration_is_named() {
         (json!({ "rate": "1/s", "burst": 0 }), "`burst` is at least 1"),
         (json!({ "limits": [] }), "`limits` has 1 to 16 limits"),
         (json!({ "limits": [{ "rate": "1/s" }], "rate": "1/s" }), "with `limits`, each limit says its rate itself"),
-        (json!({ "limits": [{ "name": "a", "rate": "1/s" }, { "name": "a", "rate": "1/m" }] }), "two limits are called `a`"),
-        (json!({ "limits": [{ "name": "a b", "rate": "1/s" }] }), "`a b` is no name of a limit: letters, digits, `-`, `_` and `.`"),
+        (
+            json!({ "limits": [{ "name": "a", "rate": "1/s" }, { "name": "a", "rate": "1/m" }] }),
+            "two limits are called `a`",
+        ),
+        (
+            json!({ "limits": [{ "name": "a b", "rate": "1/s" }] }),
+            "`a b` is no name of a limit: letters, digits, `-`, `_` and `.`",
+        ),
         (
             json!({ "rate": "1/s", "per": "user" }),
             "`per`: unknown variant `user`, expected one of `consumer`, `address`, `route`, `everybody`",
         ),
-        (json!({ "rate": "1/s", "per": { "cookie": "a" } }), "`per`: unknown field `cookie`, expected one of `header`, `param`, `attribute`"),
+        (
+            json!({ "rate": "1/s", "per": { "cookie": "a" } }),
+            "`per`: unknown field `cookie`, expected one of `header`, `param`, `attribute`",
+        ),
         (json!({ "rate": "1/s", "per": [] }), "`per`: a list of whom a request counts for must not be empty"),
     ] {
         assert_eq!(get().try_run::<RateLimit>(config).unwrap_err(), message);

@@ -104,4 +104,3 @@ fn budget(written: wit::Budget) -> Result<Budget, Error> {
 fn at_most(number: u64, what: &str) -> Result<u64, Error> {
     if number > MOST { Err(Error::TooLarge(format!("{what} is at most {MOST}"))) } else { Ok(number) }
 }
-

@@ -141,7 +141,15 @@ impl Ahead {
     }
 
     /// Takes in what Redis answered: what was taken (none: not enough), and how the budget stands.
-    pub(super) fn fill(&self, key: &str, budget: &Budget, least: u64, taken: Option<u64>, standing: Standing, now: Instant) {
+    pub(super) fn fill(
+        &self,
+        key: &str,
+        budget: &Budget,
+        least: u64,
+        taken: Option<u64>,
+        standing: Standing,
+        now: Instant,
+    ) {
         let mut shares = self.0.lock();
         let share = shares.share(key, now);
         share.filling = None;
@@ -170,7 +178,8 @@ impl Ahead {
 
 impl Shares {
     fn share(&mut self, key: &str, now: Instant) -> &mut Share {
-        if self.map.len() >= SHARES && !self.map.contains_key(key) && self.swept.is_none_or(|swept| now > swept + KEPT) {
+        if self.map.len() >= SHARES && !self.map.contains_key(key) && self.swept.is_none_or(|swept| now > swept + KEPT)
+        {
             self.swept = Some(now);
             self.map.retain(|_, share| share.filling.is_some() || share.until.is_some_and(|until| now < until));
         }
@@ -198,7 +207,8 @@ impl Share {
 
     /// How the budget stands as far as is known here.
     fn standing(&self, budget: &Budget, cost: u64, now: Instant) -> Standing {
-        let whole = Standing { allowed: true, remaining: budget.size(), reset: Duration::ZERO, retry_after: Duration::ZERO };
+        let whole =
+            Standing { allowed: true, remaining: budget.size(), reset: Duration::ZERO, retry_after: Duration::ZERO };
         let (known, at) = self.standing.unwrap_or((whole, now));
         let passed = now.saturating_duration_since(at);
         let closed = self.closed.filter(|(least, _)| cost.max(1) >= *least && self.tokens < cost.max(1));

@@ -187,8 +187,7 @@ impl Inner {
             lease: lease.clone(),
         });
         let answers = self.take_there(asks.collect()).await?;
-        let mut taken =
-            Taken { standings: answers.iter().map(|(_, standing)| *standing).collect(), slots: Vec::new() };
+        let mut taken = Taken { standings: answers.iter().map(|(_, standing)| *standing).collect(), slots: Vec::new() };
         if cost > 0 && taken.standings.iter().all(|standing| standing.allowed) {
             let slots = keys.into_iter().zip(budgets).filter(|(_, budget)| budget.algorithm == Algorithm::Concurrency);
             taken.slots.extend(slots.map(|(key, _)| self.slot(key, lease.clone(), cost)));
@@ -338,6 +337,10 @@ fn word(algorithm: Algorithm) -> &'static str {
 impl fmt::Debug for SharedOptions {
     /// Without the password.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SharedOptions").field("name", &self.name).field("url", &self.url).finish_non_exhaustive()
+        formatter
+            .debug_struct("SharedOptions")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }

@@ -14,10 +14,7 @@ pub(super) struct Scripts {
 
 impl Default for Scripts {
     fn default() -> Self {
-        Self {
-            increment: Script::new(include_str!("increment.lua")),
-            swap: Script::new(include_str!("swap.lua")),
-        }
+        Self { increment: Script::new(include_str!("increment.lua")), swap: Script::new(include_str!("swap.lua")) }
     }
 }
 
@@ -77,7 +74,9 @@ impl Values for Shared {
             match sum {
                 Ok(sum) => sum.parse().map_err(|_| StoreError::NotANumber),
                 // The one thing that Redis refuses here: it names no kind for it.
-                Err(StoreError::Refused(_, reason)) if reason.contains("not an integer") || reason.contains("overflow") => {
+                Err(StoreError::Refused(_, reason))
+                    if reason.contains("not an integer") || reason.contains("overflow") =>
+                {
                     Err(StoreError::NotANumber)
                 }
                 Err(error) => Err(error),

@@ -60,8 +60,7 @@ fn what_is_given_out_is_what_there_is_and_redis_is_seldom_asked() {
     let mut there = There { left: 1000, asked: 0 };
     // Two gateways, asked in turn.
     let gateways = [Ahead::default(), Ahead::default()];
-    let allowed =
-        (0..2000).filter(|turn| take(&gateways[turn % 2], &mut there, &budget, 1, 10, now).allowed).count();
+    let allowed = (0..2000).filter(|turn| take(&gateways[turn % 2], &mut there, &budget, 1, 10, now).allowed).count();
     assert_eq!(allowed, 1000);
     assert!(there.asked < 150, "asked {} times", there.asked);
 }
@@ -130,8 +129,7 @@ fn all_or_nothing_over_several_budgets() {
     let ahead = Ahead::default();
     let budgets = [budget(10), budget(10)];
     let keys = ["first".to_owned(), "second".to_owned()];
-    let standing =
-        |allowed| Standing { allowed, remaining: 0, reset: KEPT, retry_after: Duration::from_secs(1) };
+    let standing = |allowed| Standing { allowed, remaining: 0, reset: KEPT, retry_after: Duration::from_secs(1) };
     ahead.fill("first", &budgets[0], 1, Some(1), standing(true), now);
     ahead.fill("second", &budgets[1], 1, None, standing(false), now);
     let Attempt::Decided(taken) = ahead.take(&keys, &budgets, 1, 10, false, now) else { panic!() };
