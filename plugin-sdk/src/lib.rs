@@ -43,6 +43,8 @@ extern crate self as plugin_sdk;
 
 pub mod attribute;
 pub mod clock;
+#[cfg(feature = "condition")]
+pub mod condition;
 mod config;
 mod error;
 pub mod exchange;
@@ -65,6 +67,7 @@ pub mod response;
 pub mod secrets;
 pub mod subject;
 mod sys;
+pub mod template;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

@@ -1,7 +1,7 @@
 //! What is done to the fields of a message or to the query: parsed once, filled in for each exchange.
 
 use crate::fields::Fields;
-use crate::template::Template;
+use plugin_sdk::template::Template;
 use plugin_sdk::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -97,3 +97,75 @@ fn a_mistake_is_named() {
         assert!(error.starts_with(message), "{error}");
     }
 }
+
+#[test]
+fn only_when_a_condition_holds() {
+    let config = json!({
+        "when": "request.headers['x-beta'] == '1'",
+        "request": { "set": { "x-beta": "seen" } },
+        "response": { "set": { "x-served": "beta" } },
+        "path": "/beta",
+    });
+    let held = Exchange::get("/").header("x-beta", "1").run::<Transform>(config.clone());
+    assert_eq!((held.path(), held.request_header("x-beta").as_deref()), ("/beta", Some("seen")));
+    assert_eq!(held.response_header("x-served").as_deref(), Some("beta"));
+    let other = Exchange::get("/").header("x-beta", "2").run::<Transform>(config);
+    assert_eq!((other.path(), other.request_header("x-beta").as_deref()), ("/", Some("2")));
+    assert_eq!(other.response_header("x-served"), None);
+}
+
+#[test]
+fn a_condition_may_ask_for_the_response() {
+    let config = json!({ "when": "response.status == 404 && request.method == 'GET'", "status": 410,
+        "response": { "set": { "x-was": "${status}", "x-type": "${response.content-type}" } } });
+    let gone = Exchange::get("/").service(plugin_sdk::Response::text(404, "none")).run::<Transform>(config.clone());
+    assert_eq!(gone.response.status, 410);
+    assert_eq!(gone.response_header("x-was").as_deref(), Some("404"));
+    assert_eq!(gone.response_header("x-type").as_deref(), Some("text/plain; charset=utf-8"));
+    assert_eq!(Exchange::get("/").run::<Transform>(config).response.status, 200);
+}
+
+#[test]
+fn claims_cookies_and_defaults_fill_in() {
+    let config = json!({
+        "request": { "set": {
+            "x-sub": "${claim.sub}", "x-city": "${claim.address.city}", "x-roles": "${claim.roles}", "x-none": "${claim.none}",
+            "x-tenant": "${header.x-tenant:-none}", "x-session": "${cookie.session}", "x-origin": "${scheme}://${host}",
+        } },
+        "attributes": { "plan": "${claim.plan:-free}" },
+        "method": "POST",
+    });
+    let outcome = Exchange::get("/")
+        .attribute("claims", r#"{"sub":"alice","address":{"city":"Bern"},"roles":["a","b"]}"#)
+        .header("cookie", "a=b; session=\"s1\"")
+        .header("x-none", "forged")
+        .run::<Transform>(config);
+    for (name, value) in [
+        ("x-sub", Some("alice")),
+        ("x-city", Some("Bern")),
+        ("x-roles", Some(r#"["a","b"]"#)),
+        ("x-none", None),
+        ("x-tenant", Some("none")),
+        ("x-session", Some("s1")),
+        ("x-origin", Some("http://gateway.example")),
+    ] {
+        assert_eq!(outcome.request_header(name).as_deref(), value, "{name}");
+    }
+    assert_eq!(outcome.attribute("plan"), Some("free"));
+    assert_eq!(outcome.method(), "POST");
+}
+
+#[test]
+fn what_cannot_be_is_named() {
+    for (config, message) in [
+        (json!({ "when": "request.method ==" }), "`when`: `request.method ==` is no condition: "),
+        (json!({ "when": "user == 'a'" }), "`when`: `user` in `user == 'a'` means nothing; "),
+        (json!({ "when": "response.status == 404", "path": "/" }), "`when` asks for the response, which is not there "),
+        (json!({ "status": 99 }), "`status` is from 200 to 599"),
+        (json!({ "method": "G T" }), "`method`: `G T` is no method that a request can have"),
+        (json!({ "attributes": { "a": "${x}" } }), "`attributes.a`: `${x}` stands for nothing; "),
+    ] {
+        let error = Exchange::get("/").try_run::<Transform>(config).unwrap_err();
+        assert!(error.starts_with(message), "{error}");
+    }
+}
