@@ -13,12 +13,13 @@
 
 use crate::template::cookie;
 use crate::{attribute, exchange, request, response};
-use cel::common::ast::{EntryExpr, Expr};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::common::traits::{Container, Indexer};
 use cel::common::types::{CelInt, CelString, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::context::VariableResolver;
-use cel::{Context, Env, ExecutionError, Program, Value};
+use cel::parser::PrattParser;
+use cel::{Context, Env, ExecutionError, Value};
 use serde::de::{Deserialize, Deserializer, Error};
 use std::any::Any;
 use std::fmt;
@@ -31,7 +32,7 @@ const NAMES: [&str; 9] =
 /// An expression that holds or does not. In a configuration, a text.
 pub struct Condition {
     text: String,
-    program: Program,
+    expression: IdedExpr,
 }
 
 impl Condition {
@@ -40,19 +41,19 @@ impl Condition {
     /// # Errors
     /// What is wrong with it: it is no CEL, or uses a name that means nothing.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let program = Program::compile(text).map_err(|errors| {
+        let expression = PrattParser::default().parse(text).map_err(|errors| {
             let errors: Vec<String> = errors.errors.iter().map(|error| error.msg.clone()).collect();
             format!("`{text}` is no condition: {}", errors.join("; "))
         })?;
-        let references = program.references();
+        let references = expression.references();
         let variables = references.variables();
         let mut bound = Vec::new();
-        bind(&program.expression().expr, &mut bound);
+        bind(&expression.expr, &mut bound);
         let unknown = variables.into_iter().find(|name| !NAMES.contains(name) && !bound.contains(name));
         if let Some(unknown) = unknown {
             return Err(format!("`{unknown}` in `{text}` means nothing; there are {}", NAMES.join(", ")));
         }
-        Ok(Self { text: text.to_owned(), program })
+        Ok(Self { text: text.to_owned(), expression })
     }
 
     /// As it was written.
@@ -64,7 +65,7 @@ impl Condition {
     /// Whether it asks for something by this name, as `response`.
     #[must_use]
     pub fn uses(&self, name: &str) -> bool {
-        self.program.references().has_variable(name)
+        self.expression.references().has_variable(name)
     }
 
     /// Whether it holds for this exchange. Where it cannot be told, as for a claim that is not there, it does not, and the log says
@@ -74,7 +75,7 @@ impl Condition {
         static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.set_variable_resolver(&Names);
-        match self.program.execute(&context) {
+        match Value::resolve(&self.expression, &context) {
             Ok(Value::Bool(holds)) => holds,
             Ok(_) => {
                 crate::warn!("`{}` is neither true nor false", self.text);

@@ -1,5 +1,8 @@
 //! Checks JSON bodies against a JSON Schema.
 
+#[cfg(target_family = "wasm")]
+mod entropy;
+
 use jsonschema::Validator;
 use plugin_sdk::{BodyFlow, Flow, Plugin, Response, Result, metrics, request, response};
 use serde::Deserialize;

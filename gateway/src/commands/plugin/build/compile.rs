@@ -40,6 +40,10 @@ pub(super) fn compile(folder: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn cargo(toolchain: &Toolchain, manifest: &Path, target: &Path) -> Command {
     let mut cargo = Command::new(&toolchain.cargo);
+    // In its folder, so that its `.cargo/config.toml` counts, as it does for who builds it there.
+    if let Some(folder) = manifest.parent() {
+        cargo.current_dir(folder);
+    }
     cargo
         .args(["build", "--release", "--lib", "--target", TARGET, "--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
@@ -69,7 +73,7 @@ fn module(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
 /// One for all plugins, so that what they share is built once.
 fn target_folder() -> anyhow::Result<PathBuf> {
     if let Some(folder) = variable("CARGO_TARGET_DIR") {
-        return Ok(folder.into());
+        return Ok(std::path::absolute(folder)?);
     }
     let cache = crate::server::cache().context("neither CARGO_TARGET_DIR nor HOME is set")?;
     Ok(cache.with_file_name("guests"))
