@@ -86,6 +86,18 @@ impl Request {
         &self.url
     }
 
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Its header fields.
     #[must_use]
     pub fn headers(&self) -> &[Field] {
