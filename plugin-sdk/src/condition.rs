@@ -268,7 +268,10 @@ impl Indexer for Table {
 
 fn name(index: &dyn Val) -> Result<&str, ExecutionError> {
     let text = index.downcast_ref::<CelString>().map(CelString::inner);
-    text.ok_or_else(|| ExecutionError::UnexpectedType { got: index.get_type().name().to_owned(), want: "string".to_owned() })
+    text.ok_or_else(|| ExecutionError::UnexpectedType {
+        got: index.get_type().name().to_owned(),
+        want: "string".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod templates;
 mod timeouts;
 mod tls;
 mod tls_reload;
+mod transformation_example;
 mod upgrade;
 mod upstream_connections;
 mod upstream_tls;

@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// A running gateway; it ends with this value.
 pub struct TestGateway {
@@ -28,6 +29,7 @@ pub struct Setup {
     program: Option<PathBuf>,
     sockets: Vec<TcpListener>,
     variables: Vec<(String, String)>,
+    compiled: bool,
 }
 
 impl Setup {
@@ -111,6 +113,13 @@ impl Setup {
         self
     }
 
+    /// Its plugins are compiled before it starts: those that take long, once for all tests.
+    #[must_use]
+    pub fn compiled(mut self) -> Self {
+        self.compiled = true;
+        self
+    }
+
     /// Starts it and waits until it is ready.
     #[must_use]
     pub fn start(self) -> TestGateway {
@@ -133,6 +142,18 @@ impl Setup {
         for (name, target) in &self.links {
             std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
         }
+        let cache = self.cache.unwrap_or_else(cache);
+        if self.compiled {
+            static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+            let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut check = Command::new(program());
+            check
+                .arg("check")
+                .current_dir(folder.path())
+                .envs(self.variables.iter().map(|(name, value)| (name, value)));
+            let output = check.env("XDG_CACHE_HOME", &cache).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(self.program.unwrap_or_else(program));
         if !self.sockets.is_empty() {
@@ -146,7 +167,7 @@ impl Setup {
             .args(self.arguments)
             .current_dir(folder.path())
             .envs(self.variables)
-            .env("XDG_CACHE_HOME", self.cache.unwrap_or_else(cache))
+            .env("XDG_CACHE_HOME", cache)
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()

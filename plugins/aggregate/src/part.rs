@@ -142,7 +142,9 @@ impl Part {
                 let reason = format!("`{name}` has {} elements, more than {ELEMENTS}", elements.len());
                 Calls { requests: vec![Err(reason)], is_list: false }
             }
-            Some(_) => Calls { requests: vec![Err(format!("what `each` names in `{name}` is no list"))], is_list: false },
+            Some(_) => {
+                Calls { requests: vec![Err(format!("what `each` names in `{name}` is no list"))], is_list: false }
+            }
         }
     }
 

@@ -14,7 +14,8 @@ pub(crate) fn waves(parts: &[Part]) -> Result<Vec<Vec<usize>>, String> {
         };
         let (ready, waiting): (Vec<usize>, Vec<usize>) = left.iter().partition(|position| is_ready(position));
         if ready.is_empty() {
-            let names = waiting.iter().filter_map(|position| parts.get(*position)).map(|part| format!("`{}`", part.name));
+            let names =
+                waiting.iter().filter_map(|position| parts.get(*position)).map(|part| format!("`{}`", part.name));
             let names: Vec<String> = names.collect();
             return Err(format!("the parts {} need each other", names.join(", ")));
         }

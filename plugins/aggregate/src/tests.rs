@@ -87,7 +87,10 @@ fn a_mistake_is_named() {
         (part(json!({ "url": "upstream://a/{a.id}" })), "`parts`: the parts `a` need each other"),
         (part(json!({ "url": "upstream://a/", "method": "G T" })), "`parts.a`: `G T` is no method"),
         (json!({ "parts": { "each": { "url": "upstream://a/" } } }), "`parts`: a part cannot be called `each`"),
-        (json!({ "parts": { "a": { "url": "upstream://a/" } }, "response": "{each}" }), "`response`: `{each}` stands for"),
+        (
+            json!({ "parts": { "a": { "url": "upstream://a/" } }, "response": "{each}" }),
+            "`response`: `{each}` stands for",
+        ),
         (part(json!({ "url": "upstream://a/", "missing": "nul" })), "`parts.a.missing"),
     ] {
         let error = Exchange::get("/").try_run::<Aggregate>(config).unwrap_err();

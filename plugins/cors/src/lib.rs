@@ -31,9 +31,10 @@ fn ten_minutes() -> u32 {
 
 struct Cors {
     /// None: every origin.
-    origins: Option<Vec<String>>,
+    origins: Option<Vec<Origin>>,
     methods: String,
-    headers: String,
+    /// None: what a page asks for.
+    headers: Option<String>,
     expose: String,
     credentials: bool,
     max_age: String,
@@ -48,13 +49,13 @@ impl Plugin for Cors {
         if any && config.credentials {
             return Err("`credentials` cannot be allowed to every origin; list the `origins` that need them".to_owned());
         }
-        if let Some(bad) = config.origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
-            return Err(format!("`origins`: `{bad}` is not an origin such as `https://shop.example`"));
-        }
+        let origins = config.origins.iter().filter(|origin| *origin != "*").map(|origin| Origin::parse(origin));
+        let origins = origins.collect::<Result<Vec<_>, _>>()?;
+        let every_header = config.headers.iter().any(|name| name == "*");
         Ok(Self {
-            origins: (!any).then_some(config.origins),
+            origins: (!any).then_some(origins),
             methods: config.methods.join(", "),
-            headers: config.headers.join(", "),
+            headers: (!every_header).then(|| config.headers.join(", ")),
             expose: config.expose.join(", "),
             credentials: config.credentials,
             max_age: config.max_age.to_string(),
@@ -96,7 +97,7 @@ impl Cors {
     fn allowed(&self, origin: String) -> Option<String> {
         match &self.origins {
             None => Some("*".to_owned()),
-            Some(origins) => origins.contains(&origin).then_some(origin),
+            Some(origins) => origins.iter().any(|one| one.is(&origin)).then_some(origin),
         }
     }
 
@@ -106,19 +107,59 @@ impl Cors {
             .header("access-control-allow-methods", self.methods.as_str())
             .header("access-control-max-age", self.max_age.as_str())
             .header("vary", "access-control-request-method, access-control-request-headers");
-        if !self.headers.is_empty() {
-            answer = answer.header("access-control-allow-headers", self.headers.as_str());
+        // `*` does not mean everything where credentials are sent, nor `authorization` ever (Fetch 3.3.4): what is asked for is named.
+        let headers = self.headers.clone().or_else(|| request::header("access-control-request-headers"));
+        if let Some(headers) = headers.filter(|headers| !headers.is_empty()) {
+            answer = answer.header("access-control-allow-headers", headers);
         }
         answer
     }
 }
 
-/// Scheme, host and port, as browsers write them: in lower case, without a path.
-fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| {
-        !host.is_empty() && !host.contains(['/', '?', '#', '*', ' ']) && *text == text.to_ascii_lowercase()
-    })
+/// Who may call.
+enum Origin {
+    /// `https://shop.example`, as browsers write it; also `null`, which pages without an origin have.
+    Exact(String),
+    /// `https://*.shop.example`: scheme, and what a host ends with, its port included. The name itself is not among them.
+    Below { scheme: String, ending: String },
+}
+
+impl Origin {
+    /// Scheme, host and port, as browsers write them: in lower case, without a path.
+    fn parse(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!("`origins`: `{text}` is not an origin such as `https://shop.example` or `https://*.shop.example`")
+        };
+        if text == "null" {
+            return Ok(Self::Exact(text.to_owned()));
+        }
+        let (scheme, host) = text.split_once("://").ok_or_else(bad)?;
+        let (is_below, rest) = match host.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, host),
+        };
+        let is_plain =
+            !rest.is_empty() && !rest.contains(['/', '?', '#', '*', ' ']) && *text == text.to_ascii_lowercase();
+        match (scheme, is_plain, is_below) {
+            ("http" | "https", true, false) => Ok(Self::Exact(text.to_owned())),
+            ("http" | "https", true, true) => {
+                Ok(Self::Below { scheme: format!("{scheme}://"), ending: format!(".{rest}") })
+            }
+            _ => Err(bad()),
+        }
+    }
+
+    fn is(&self, origin: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == origin,
+            Self::Below { scheme, ending } => {
+                let name = origin.strip_prefix(scheme.as_str()).and_then(|host| host.strip_suffix(ending.as_str()));
+                name.is_some_and(|name| {
+                    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+                })
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,37 @@ fn run(exchange: Exchange) -> Outcome {
 }
 
 #[test]
+fn every_name_below_one_may_call() {
+    let config = json!({ "origins": ["https://*.shop.example:8443", "null"], "credentials": true });
+    for (origin, allowed) in [
+        ("https://a.shop.example:8443", true),
+        ("https://a.b.shop.example:8443", true),
+        ("https://shop.example:8443", false),
+        ("https://a.shop.example", false),
+        ("http://a.shop.example:8443", false),
+        ("https://ashop.example:8443", false),
+        ("https://evil.example/.shop.example:8443", false),
+        ("https://evil@a.shop.example:8443", false),
+        ("null", true),
+    ] {
+        let outcome = Exchange::get("/").header("origin", origin).run::<Cors>(config.clone());
+        let answer = outcome.response_header("access-control-allow-origin");
+        assert_eq!(answer.as_deref(), allowed.then_some(origin), "{origin}");
+    }
+}
+
+#[test]
+fn whichever_fields_are_asked_for_may_be_sent() {
+    let config = json!({ "origins": ["https://a.example"], "headers": ["*"] });
+    let outcome = Exchange::new(&Method::OPTIONS, "/")
+        .header("origin", "https://a.example")
+        .header("access-control-request-method", "PUT")
+        .header("access-control-request-headers", "authorization,x-a")
+        .run::<Cors>(config);
+    assert_eq!(outcome.response_header("access-control-allow-headers").as_deref(), Some("authorization,x-a"));
+}
+
+#[test]
 fn a_preflight_is_answered() {
     let exchange =
         Exchange::new(&Method::OPTIONS, "/").header("origin", PAGE).header("access-control-request-method", "PUT");

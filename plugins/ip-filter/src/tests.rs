@@ -11,6 +11,17 @@ fn admits(config: Value, client: &str) -> bool {
 }
 
 #[test]
+fn there_are_exceptions_and_lists_as_text() {
+    let config = serde_json::json!({ "deny": "# known bad\n10.6.0.0/16, 192.0.2.0/24 # both\n\n2001:db8::/32", "except": ["10.6.6.6"] });
+    for (client, admitted) in
+        [("10.6.1.1", false), ("10.6.6.6", true), ("192.0.2.9", false), ("2001:db8::1", false), ("198.51.100.1", true)]
+    {
+        let outcome = Exchange::get("/").client(client).run::<IpFilter>(config.clone());
+        assert_eq!(outcome.reached_service, admitted, "{client}");
+    }
+}
+
+#[test]
 fn deny_wins_over_allow() {
     let config =
         json!({ "allow": ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"], "deny": ["10.6.0.0/16", "2001:db8:6::/48"] });

@@ -95,7 +95,8 @@ fn pick(value: Value, paths: &[&[String]]) -> Value {
         Value::Object(fields) => {
             let kept = fields.into_iter().filter_map(|(name, value)| {
                 let through = paths.iter().filter_map(|path| path.split_first());
-                let rests: Vec<&[String]> = through.filter(|(first, _)| **first == name).map(|(_, rest)| rest).collect();
+                let rests: Vec<&[String]> =
+                    through.filter(|(first, _)| **first == name).map(|(_, rest)| rest).collect();
                 match rests.iter().any(|rest| rest.is_empty()) {
                     true => Some((name, value)),
                     false if rests.is_empty() || !(value.is_object() || value.is_array()) => None,

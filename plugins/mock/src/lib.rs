@@ -91,7 +91,8 @@ impl Case {
         if !(200..600).contains(&status) {
             return Err(format!("{} is from 200 to 599", place("status")));
         }
-        let template = |name: &str, text: &str| Template::parse(text).map_err(|error| format!("{}: {error}", place(name)));
+        let template =
+            |name: &str, text: &str| Template::parse(text).map_err(|error| format!("{}: {error}", place(name)));
         let headers =
             headers.into_iter().map(|(name, text)| template("headers", &text).map(|template| (name, template)));
         Ok(Self {

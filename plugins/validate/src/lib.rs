@@ -38,7 +38,9 @@ impl Plugin for Validate {
         let validator = |schema: Option<Value>, place: &str| {
             let schema = schema.map(|schema| match &schema {
                 // TOML has no way to write a long schema well.
-                Value::String(text) => serde_json::from_str(text).map_err(|error| format!("`{place}` is no JSON: {error}")),
+                Value::String(text) => {
+                    serde_json::from_str(text).map_err(|error| format!("`{place}` is no JSON: {error}"))
+                }
                 _ => Ok(schema),
             });
             let Some(schema) = schema.transpose()? else { return Ok(None) };
@@ -67,14 +69,20 @@ impl Plugin for Validate {
             return Ok(Flow::AwaitBody);
         }
         let missing = self.required && !self.reports("the request's body is no JSON");
-        Ok(if missing { Response::problem(415, "A body of type application/json is required.").into() } else { Flow::Next })
+        Ok(if missing {
+            Response::problem(415, "A body of type application/json is required.").into()
+        } else {
+            Flow::Next
+        })
     }
 
     fn on_request_body(&self, body: Vec<u8>) -> Result<BodyFlow> {
         let Some(validator) = &self.request else { return Ok(BodyFlow::Next) };
         match problems(validator, &body) {
             Ok(()) => Ok(BodyFlow::Next),
-            Err(problems) if self.reports(&format!("the request does not fit: {}", told(&problems))) => Ok(BodyFlow::Next),
+            Err(problems) if self.reports(&format!("the request does not fit: {}", told(&problems))) => {
+                Ok(BodyFlow::Next)
+            }
             Err(problems) => Ok(refusal(&problems).into()),
         }
     }
@@ -132,7 +140,8 @@ fn problems(validator: &Validator, body: &[u8]) -> std::result::Result<(), Vec<P
 }
 
 fn told(problems: &[Problem]) -> String {
-    let told: Vec<String> = problems.iter().map(|problem| format!("`{}`: {}", problem.pointer, problem.detail)).collect();
+    let told: Vec<String> =
+        problems.iter().map(|problem| format!("`{}`: {}", problem.pointer, problem.detail)).collect();
     told.join("; ")
 }
 

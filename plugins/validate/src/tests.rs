@@ -50,7 +50,8 @@ fn a_body_that_does_not_is_refused_with_every_problem_and_no_value() {
 
 #[test]
 fn another_type_passes_unless_json_is_required() {
-    let text = |config: Value| Exchange::post("/").header("content-type", "text/plain").body("x").run::<Validate>(config);
+    let text =
+        |config: Value| Exchange::post("/").header("content-type", "text/plain").body("x").run::<Validate>(config);
     assert!(text(json!({ "request": order() })).reached_service);
     assert_eq!(text(json!({ "request": order(), "required": true })).response.status, 415);
 }
