@@ -2,9 +2,10 @@
 
 use gateway_tests::gateway::Setup;
 use gateway_tests::tls::Issued;
-use gateway_tests::{Authority, Reply, TestGateway, Upstream};
+use gateway_tests::wait::until;
+use gateway_tests::{Answer, Authority, Dns, Reply, TestGateway, Upstream};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 
 /// A service over TLS with this certificate; `more` stands in its `tls`.
 fn service(behind: &Upstream, issued: &Issued, more: &str) -> Setup {
@@ -101,4 +102,37 @@ fn our_own_certificate_is_shown_to_a_service_that_asks() {
         let gateway = setup.file("own.pem", &*own.cert).file("own.key", &*own.key).start();
         assert_eq!(gateway.get("/").status, if shown { 200 } else { 502 }, "{protocol}");
     }
+}
+
+#[test]
+fn a_found_endpoint_is_spoken_to_over_tls_by_the_name_it_was_found_by() {
+    let (behind, authority) = (Upstream::ok(), Authority::default());
+    let service = service(&behind, &authority.server(&["orders.test"]), "").start();
+    let address = service.address("public");
+    let dns = Dns::start();
+    dns.say("orders.test", Answer::Addresses(vec![Ipv4Addr::LOCALHOST]));
+    dns.say("others.test", Answer::Addresses(vec![Ipv4Addr::LOCALHOST]));
+    let config = |discover: &str, tls: &str| {
+        format!(
+            "[server]\nresolver = [\"{}\"]\n[[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n[upstream.service]\n\
+             discover = {discover}\n{tls}\n[[route]]\nname = \"all\"\nmatch = {{ prefix = \"/\" }}\nupstream = \"service\"\n",
+            dns.address()
+        )
+    };
+    let start = |config: &str, endpoints: &str| {
+        Setup::new(config).file("ca.pem", authority.pem()).file("endpoints.toml", endpoints).start()
+    };
+    // By DNS: the certificate has to be the name's, not the address's.
+    let by_dns =
+        |name: &str| config(&format!("{{ dns = \"{name}:{}\" }}", address.port()), "tls = { ca = \"ca.pem\" }");
+    let gateway = start(&by_dns("orders.test"), "");
+    until("it is found", || (gateway.get("/").status == 200).then_some(()));
+    let gateway = start(&by_dns("others.test"), "");
+    until("it is found, and is somebody else", || {
+        (gateway.get("/").header("proxy-status") == Some("gateway; error=tls_certificate_error")).then_some(())
+    });
+    // By a file, which says itself where TLS is spoken.
+    let by_file = config("{ file = \"endpoints.toml\" }", "tls = { ca = \"ca.pem\", server-name = \"orders.test\" }");
+    let gateway = start(&by_file, &format!("endpoints = [\"https://{address}\"]\n"));
+    until("it is found", || (gateway.get("/").status == 200).then_some(()));
 }

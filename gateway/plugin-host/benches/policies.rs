@@ -21,7 +21,8 @@ use tokio::runtime::{Builder, Runtime};
 const CALLS: usize = 1000;
 
 /// What a client posts.
-const BODY: &[u8] = br#"{"id":17,"customer":{"name":"Ada","address":{"city":"Bern"}},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}"#;
+const BODY: &[u8] =
+    br#"{"id":17,"customer":{"name":"Ada","address":{"city":"Bern"}},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}"#;
 
 fn main() {
     divan::main();
@@ -120,7 +121,7 @@ fn quota(bencher: Bencher) {
 
 #[divan::bench]
 fn transform(bencher: Bencher) {
-    let config = json!({ "request": { "set": { "x-a": "${header.x-h-1:-none}" } }, "path": "/v1${path}" });
+    let config = json!({ "request": { "set": { "x-a": "${header.x-h-1:-none}" } }, "path": "/v1/orders/${param.id}" });
     measure(bencher, "transform", &config, Phase::Request);
 }
 
