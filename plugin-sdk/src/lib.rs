@@ -44,6 +44,7 @@ extern crate self as plugin_sdk;
 pub mod attribute;
 pub mod clock;
 mod config;
+pub mod crypto;
 mod error;
 pub mod exchange;
 pub mod fetch;

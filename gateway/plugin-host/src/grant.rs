@@ -23,11 +23,13 @@ pub enum Capability {
     Secrets,
     /// Chooses another upstream.
     SetUpstream,
+    /// Has signatures and passwords verified.
+    Crypto,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Identity, Self::Http, Self::Secrets, Self::SetUpstream];
+    pub const ALL: [Self; 5] = [Self::Identity, Self::Http, Self::Secrets, Self::SetUpstream, Self::Crypto];
 
     /// As manifests and configurations write it.
     #[must_use]
@@ -37,6 +39,7 @@ impl Capability {
             Self::Http => "http",
             Self::Secrets => "secrets",
             Self::SetUpstream => "set-upstream",
+            Self::Crypto => "crypto",
         }
     }
 }
@@ -48,12 +51,14 @@ pub struct Grants {
     pub identity: bool,
     /// To call these upstreams, by name.
     pub http_upstreams: Vec<String>,
-    /// To call these origins: `http://host`, `http://host:port`.
+    /// To call these origins: `http://host`, `https://host:port`.
     pub http_origins: Vec<String>,
     /// To read these secrets, by name.
     pub secrets: BTreeMap<String, String>,
     /// To send an exchange to these upstreams.
     pub set_upstream: Vec<String>,
+    /// To have signatures and passwords verified.
+    pub crypto: bool,
 }
 
 impl Grants {
@@ -84,6 +89,7 @@ impl Grants {
             Capability::Http => !self.http_upstreams.is_empty() || !self.http_origins.is_empty(),
             Capability::Secrets => !self.secrets.is_empty(),
             Capability::SetUpstream => !self.set_upstream.is_empty(),
+            Capability::Crypto => self.crypto,
         }
     }
 
@@ -96,6 +102,7 @@ impl Grants {
             }
             Capability::Secrets => self.secrets.clear(),
             Capability::SetUpstream => self.set_upstream.clear(),
+            Capability::Crypto => self.crypto = false,
         }
     }
 
@@ -115,16 +122,19 @@ impl fmt::Debug for Grants {
             .field("http_origins", &self.http_origins)
             .field("secrets", &self.secrets.keys())
             .field("set_upstream", &self.set_upstream)
+            .field("crypto", &self.crypto)
             .finish()
     }
 }
 
-/// Scheme, host and port of an `http` URL in one spelling.
+/// Scheme, host and port of a URL in one spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// In lower case, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Whether the scheme is `https`.
+    pub(crate) tls: bool,
 }
 
 impl Origin {
@@ -133,8 +143,9 @@ impl Origin {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(format!("{} is neither `upstream://NAME/…` nor an absolute URL", quoted(url)));
         };
-        if !scheme.eq_ignore_ascii_case(Scheme::HTTP.as_str()) {
-            return Err(format!("the scheme {} is not supported; `http` and `upstream` are", quoted(scheme)));
+        let tls = scheme.eq_ignore_ascii_case(Scheme::HTTPS.as_str());
+        if !tls && !scheme.eq_ignore_ascii_case(Scheme::HTTP.as_str()) {
+            return Err(format!("the scheme {} is not supported; `http`, `https` and `upstream` are", quoted(scheme)));
         }
         let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let bad = || format!("{} is not a host and a port", quoted(authority));
@@ -147,7 +158,8 @@ impl Origin {
             return Err(bad());
         }
         let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
-        Ok((Self { host, port: authority.port_u16().unwrap_or(80) }, rest))
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok((Self { host, port, tls }, rest))
     }
 
     /// Whether its host is an address, not a name.
@@ -159,7 +171,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        write!(formatter, "http://{open}{}{close}:{}", self.host, self.port)
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(formatter, "{scheme}://{open}{}{close}:{}", self.host, self.port)
     }
 }
 
@@ -191,12 +204,14 @@ mod tests {
             ("http://h?x=1", "http://h:80", "?x=1"),
             ("http://[::1]:9/", "http://[::1]:9", "/"),
             ("http://[::1]", "http://[::1]:80", ""),
+            ("HTTPS://IdP.Example/keys", "https://idp.example:443", "/keys"),
+            ("https://h:80", "https://h:80", ""),
         ] {
             let (parsed, after) = Origin::parse(url).unwrap();
             assert_eq!((parsed.to_string().as_str(), after), (origin, rest), "{url}");
         }
         for url in [
-            "https://h/",
+            "ftp://h/",
             "h",
             "/x",
             "http://",

@@ -107,6 +107,7 @@ fn settings(written: &PluginUse) -> PluginSettings {
             http_origins: grants.http_origins.clone(),
             secrets: grants.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect(),
             set_upstream: names(&grants.set_upstream),
+            crypto: grants.crypto,
         },
         limits: Limits {
             cpu: limits.cpu,

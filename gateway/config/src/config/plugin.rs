@@ -85,12 +85,14 @@ pub struct Grants {
     pub identity: bool,
     /// Call these upstreams.
     pub http_upstreams: Vec<Arc<str>>,
-    /// Call these origins (`http://host:port`).
+    /// Call these origins (`http://host:port`, `https://host:port`).
     pub http_origins: Vec<String>,
     /// Read these secrets: name and value.
     pub secrets: Vec<(String, Secret)>,
     /// Send an exchange to these upstreams.
     pub set_upstream: Vec<Arc<str>>,
+    /// Have signatures and passwords verified.
+    pub crypto: bool,
 }
 
 /// A secret value; printed as `***`.

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 fn all_granted(settings: &mut PluginSettings) {
     settings.grants.identity = true;
+    settings.grants.crypto = true;
     settings.grants.http_upstreams = vec!["orders".to_owned()];
-    settings.grants.http_origins = vec!["http://10.0.0.5:8080".to_owned(), "http://idp.example".to_owned()];
+    settings.grants.http_origins =
+        vec!["http://10.0.0.5:8080".to_owned(), "http://idp.example".to_owned(), "https://keys.example".to_owned()];
     settings.grants.secrets = [("KEY".to_owned(), "hunter2".to_owned())].into();
     settings.grants.set_upstream = vec!["orders".to_owned(), "gone".to_owned()];
 }
@@ -102,7 +104,9 @@ async fn services_are_called_where_that_is_granted() {
         ("http://IDP.example:80/a", 200, "private: false"),
         ("http://10.0.0.5:8081/a", 400, "http://10.0.0.5:8081"),
         ("http://10.0.0.5:8080@evil/", 402, "not a host"),
-        ("https://idp.example/", 402, "the scheme `https` is not supported"),
+        ("https://keys.example/a", 200, "port: 443, tls: true, private: false"),
+        ("https://idp.example/", 400, "the origin `https://idp.example:443`"),
+        ("http://keys.example/", 400, "the origin `http://keys.example:80`"),
         ("file:///etc/passwd", 402, "the scheme `file` is not supported"),
         ("http://idp.example//evil/", 200, "host: \"idp.example\""),
         ("http://idp.example/a#b", 402, "percent-encoded"),

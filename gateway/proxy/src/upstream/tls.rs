@@ -9,6 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -42,6 +43,19 @@ pub(super) fn config(written: &UpstreamTls, protocol: Protocol) -> Result<Arc<Cl
         Protocol::Http2 => vec![b"h2".to_vec()],
     };
     Ok(Arc::new(config))
+}
+
+/// Those that the system knows, read once in the life of the process, on a thread that serves nobody: a call cannot wait for files.
+///
+/// # Errors
+/// The system knows none.
+pub(crate) async fn authorities() -> Result<Arc<RootCertStore>, rustls::Error> {
+    static KNOWN: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
+    let read = async || {
+        let read = tokio::task::spawn_blocking(system).await;
+        read.map_err(|_| rustls::Error::General("the authorities could not be read".into()))?
+    };
+    KNOWN.get_or_try_init(read).await.cloned()
 }
 
 /// Those that the system knows.

@@ -47,12 +47,14 @@ section! {
     Grants {
         /// Write who the consumer is: the attributes `consumer`, `claims` and `groups`.
         "identity" => identity: bool, default(false);
-        /// Call these: names of upstreams, or origins such as `http://keys.internal:8080`.
+        /// Call these: names of upstreams, or origins such as `https://idp.example`.
         "http" => http: Vec<Spanned<HttpGrant>>, empty;
         /// Read these secrets.
         "secrets" => secrets: Vec<Spanned<Name>>, empty;
         /// Send a request to these upstreams instead of the route's.
         "set-upstream" => set_upstream: Vec<Spanned<Name>>, empty;
+        /// Have signatures of tokens and hashes of passwords verified.
+        "crypto" => crypto: bool, default(false);
     }
 }
 

@@ -14,6 +14,8 @@ mod bindings {
         world: "imports",
         imports: {
             "gateway:plugin/http": async,
+            "gateway:plugin/clock.wait": async,
+            "gateway:plugin/crypto.verify-password": async,
             "gateway:plugin/random": trappable,
         },
     });
