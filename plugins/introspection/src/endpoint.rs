@@ -1,0 +1,71 @@
+//! The introspection endpoint, and what it said of tokens lately.
+
+use crate::answer::Answer;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use plugin_sdk::fetch::Request;
+use plugin_sdk::{kv, metrics};
+use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+
+/// One question.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The unreserved characters of RFC 3986 stay as they are.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Where tokens are asked for.
+pub(crate) struct Endpoint {
+    url: String,
+    authorization: String,
+    cache: Duration,
+}
+
+impl Endpoint {
+    pub(crate) fn new(url: String, client: &str, secret: &str, cache: Duration) -> Self {
+        // RFC 6749 2.3.1: both are encoded as forms are, before they are joined.
+        let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+        let credentials = format!("{}:{}", encode(client), encode(secret));
+        let authorization = format!("Basic {}", BASE64_STANDARD.encode(credentials));
+        Self { url, authorization, cache }
+    }
+
+    /// What is known of a token. None: nobody can say.
+    pub(crate) fn ask(&self, token: &str) -> Option<Answer> {
+        // By its hash: keys are short, and what is kept is good for nothing.
+        let key = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        if let Some(answer) = kv::get_bytes(&key).and_then(|text| Answer::parse(&text).ok()) {
+            return Some(answer);
+        }
+        match self.fetch(token) {
+            Ok((answer, text)) => {
+                let time = answer.left().map_or(self.cache, |left| left.min(self.cache));
+                if answer.is_active() && !time.is_zero() && kv::set_bytes(&key, &text, Some(time)).is_err() {
+                    metrics::count("not-kept", 1);
+                }
+                Some(answer)
+            }
+            Err(reason) => {
+                metrics::count("not-answered", 1);
+                plugin_sdk::warn!("{} cannot be asked for a token: {reason}", self.url);
+                None
+            }
+        }
+    }
+
+    fn fetch(&self, token: &str) -> Result<(Answer, Vec<u8>), String> {
+        let form = format!("token={}&token_type_hint=access_token", utf8_percent_encode(token, ENCODED));
+        let request = Request::post(&self.url)
+            .header("authorization", self.authorization.as_str())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "application/json")
+            .body(form)
+            .timeout(TIMEOUT);
+        let response = request.send()?;
+        if response.status != 200 {
+            return Err(format!("the answer is {}", response.status));
+        }
+        Ok((Answer::parse(&response.body)?, response.body))
+    }
+}
