@@ -14,6 +14,7 @@ mod http2;
 mod http2_abuse;
 mod identity;
 mod identity_attacks;
+mod identity_examples;
 mod identity_rotation;
 mod overload;
 mod plugins;
