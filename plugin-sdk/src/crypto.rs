@@ -2,11 +2,11 @@
 //! configuration grants it.
 //!
 //! ```no_run
-//! use plugin_sdk::crypto::{self, Refusal};
+//! use plugin_sdk::crypto::{self, Algorithm, Refusal};
 //! # fn phase(jwks: &str, token: &str) -> plugin_sdk::Result<()> {
 //! let keys = crypto::import_keys(jwks)?; // once; an instance keeps the number
-//! match crypto::verify_jws(token, keys.id, &["RS256"]) {
-//!     Ok(verified) => plugin_sdk::info!("{} signed {:?}", verified.algorithm, verified.payload),
+//! match crypto::verify_jws(token, keys.id, &[Algorithm::Rs256]) {
+//!     Ok(verified) => plugin_sdk::info!("{:?} signed {:?}", verified.algorithm, verified.payload),
 //!     Err(Refusal::Key) => plugin_sdk::info!("perhaps there are newer keys"),
 //!     Err(refusal) => plugin_sdk::info!("refused: {refusal}"),
 //! }
@@ -28,13 +28,68 @@ pub struct KeySet {
     pub refused: Vec<String>,
 }
 
+/// How a token is signed (RFC 7518 section 3.1, RFC 8037).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are names")]
+pub enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    Es512,
+    Eddsa,
+    Hs256,
+    Hs384,
+    Hs512,
+}
+
+impl Algorithm {
+    /// All of them, with their names as a token's `alg` has them. `EdDSA` is Ed25519's.
+    pub const ALL: [(Self, &'static str); 13] = [
+        (Self::Rs256, "RS256"),
+        (Self::Rs384, "RS384"),
+        (Self::Rs512, "RS512"),
+        (Self::Ps256, "PS256"),
+        (Self::Ps384, "PS384"),
+        (Self::Ps512, "PS512"),
+        (Self::Es256, "ES256"),
+        (Self::Es384, "ES384"),
+        (Self::Es512, "ES512"),
+        (Self::Eddsa, "EdDSA"),
+        (Self::Hs256, "HS256"),
+        (Self::Hs384, "HS384"),
+        (Self::Hs512, "HS512"),
+    ];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(algorithm, _)| algorithm)
+    }
+
+    /// What the bindings make of the number that the gateway gives: its place in [`Algorithm::ALL`].
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn _lift(number: u8) -> Self {
+        let known = Self::ALL.get(usize::from(number));
+        known.map_or_else(|| std::process::abort(), |(algorithm, _)| *algorithm)
+    }
+
+    /// Whether it is by a secret that both sides know, not by a key of which one half is public.
+    #[must_use]
+    pub fn is_symmetric(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+}
+
 /// A token whose signature is good. What it says is for the caller to judge: it may have expired long ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// The header's `alg`.
-    pub algorithm: String,
-    /// The header's `kid`.
-    pub kid: Option<String>,
+    pub algorithm: Algorithm,
     /// The header's `typ`.
     pub typ: Option<String>,
     /// Where it is JSON, no object in it has a name twice.
@@ -44,7 +99,7 @@ pub struct Verified {
 /// Why a token is not good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// It was not looked at: not granted, no such key set, or an algorithm that does not exist.
+    /// It was not looked at: not granted, or no such key set.
     Failed(Error),
     /// It breaks a rule of RFC 7515 or RFC 8725; the text says which.
     Malformed(String),
@@ -80,14 +135,13 @@ pub fn import_keys(keys: &str) -> Result<KeySet> {
     sys::import_keys(keys)
 }
 
-/// Verifies a JWS in compact form, of at most 16 KiB, with one of these algorithms only (`RS256` to `RS512`, `PS…`, `ES…`, `EdDSA`,
-/// `HS…`). Tokens that were verified are remembered as long as their key set, so that they cost little when they come again.
+/// Verifies a JWS in compact form, of at most 16 KiB, if it is signed in one of these ways. Tokens that were verified are remembered
+/// as long as their key set, so that they cost little when they come again.
 ///
 /// # Errors
 /// It is not good, or was not looked at.
-pub fn verify_jws<A: AsRef<str>>(token: &str, keys: u32, algorithms: &[A]) -> Result<Verified, Refusal> {
-    let algorithms: Vec<String> = algorithms.iter().map(|name| name.as_ref().to_owned()).collect();
-    sys::verify_jws(token, keys, &algorithms)
+pub fn verify_jws(token: &str, keys: u32, algorithms: &[Algorithm]) -> Result<Verified, Refusal> {
+    sys::verify_jws(token, keys, algorithms)
 }
 
 /// Whether a password is the one that was hashed: bcrypt (`$2y$…`) or argon2 (`$argon2id$…`). The gateway takes its time on threads

@@ -16,6 +16,7 @@ mod bindings {
             "gateway:plugin/http@0.1.0/request": crate::fetch::Request,
             "gateway:plugin/log@0.1.0/level": crate::log::Level,
             "gateway:plugin/crypto@0.1.0/key-set": crate::crypto::KeySet,
+            "gateway:plugin/crypto@0.1.0/algorithm": crate::crypto::Algorithm,
             "gateway:plugin/crypto@0.1.0/verified": crate::crypto::Verified,
             "gateway:plugin/crypto@0.1.0/refusal": crate::crypto::Refusal,
         },

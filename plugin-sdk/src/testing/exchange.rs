@@ -3,7 +3,7 @@
 use super::outcome::Outcome;
 use super::run;
 use super::state::{Message, State};
-use crate::crypto::{Refusal, Verified};
+use crate::crypto::{Algorithm, Refusal, Verified};
 use crate::{Error, Field, Plugin, Response};
 use http::Method;
 use serde_json::Value;
@@ -150,8 +150,7 @@ impl Exchange {
     #[must_use]
     pub fn token(self, token: &str, keys: &str, payload: &Value) -> Self {
         let verified = Verified {
-            algorithm: "RS256".to_owned(),
-            kid: None,
+            algorithm: Algorithm::Rs256,
             typ: Some("JWT".to_owned()),
             payload: payload.to_string().into_bytes(),
         };

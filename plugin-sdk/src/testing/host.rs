@@ -302,7 +302,7 @@ pub(crate) mod secrets {
 
 pub(crate) mod crypto {
     use super::*;
-    use crate::crypto::{KeySet, Refusal, Verified};
+    use crate::crypto::{Algorithm, KeySet, Refusal, Verified};
 
     /// Every text is taken that could be one; the number is its position among those of the exchange.
     pub(crate) fn import_keys(keys: &str) -> Result<KeySet> {
@@ -321,7 +321,7 @@ pub(crate) mod crypto {
         })
     }
 
-    pub(crate) fn verify_jws(token: &str, keys: u32, algorithms: &[String]) -> Result<Verified, Refusal> {
+    pub(crate) fn verify_jws(token: &str, keys: u32, algorithms: &[Algorithm]) -> Result<Verified, Refusal> {
         with(|state| {
             state.allow("crypto").map_err(Refusal::Failed)?;
             let set = state.key_sets.get(keys as usize);

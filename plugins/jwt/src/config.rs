@@ -1,11 +1,13 @@
 //! What may be written as `config`.
 
 use crate::Jwt;
+use crate::claims::Wanted;
 use crate::issuer::Issuer;
 use crate::keys::{Rhythm, Source};
 use crate::place::Places;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use plugin_sdk::crypto::Algorithm;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -101,11 +103,6 @@ fn a_day() -> u64 {
     86_400
 }
 
-/// What keys that verify in public may be used with. Which of them a key fits is the key's own affair.
-const PUBLIC: [&str; 10] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
-
-const SECRET: [&str; 3] = ["HS256", "HS384", "HS512"];
-
 impl Config {
     pub(crate) fn build(self) -> Result<Jwt, String> {
         if self.issuers.is_empty() {
@@ -114,6 +111,9 @@ impl Config {
         if self.realm.contains(['"', '\\']) || self.realm.contains(char::is_control) {
             return Err("`realm` has a quote, a backslash or a control character".to_owned());
         }
+        let told = self.headers.values().chain(self.parameters.values());
+        let shared =
+            Shared { consumer: &self.consumer, groups: &self.groups, told: told.map(String::as_str).collect() };
         let several = self.issuers.len() > 1;
         let mut issuers: Vec<Issuer> = Vec::with_capacity(self.issuers.len());
         for (position, written) in self.issuers.into_iter().enumerate() {
@@ -124,7 +124,7 @@ impl Config {
             if issuers.iter().any(|other| other.name == written.issuer) {
                 return Err(place("another one has the same `issuer`".to_owned()));
             }
-            issuers.push(written.build(&self.consumer, &self.groups, self.leeway).map_err(place)?);
+            issuers.push(written.build(&shared, self.leeway).map_err(place)?);
         }
         Ok(Jwt {
             places: Places { header: self.header.to_ascii_lowercase(), cookie: self.cookie, query: self.query },
@@ -138,8 +138,16 @@ impl Config {
     }
 }
 
+/// Claims that are asked for whoever the issuer is.
+struct Shared<'c> {
+    consumer: &'c str,
+    groups: &'c str,
+    /// Those that the service is told.
+    told: Vec<&'c str>,
+}
+
 impl Written {
-    fn build(self, consumer: &str, groups: &str, leeway: u64) -> Result<Issuer, String> {
+    fn build(self, shared: &Shared<'_>, leeway: u64) -> Result<Issuer, String> {
         let rhythm = Rhythm {
             refresh: Duration::from_secs(self.refresh.max(1)),
             cooldown: Duration::from_secs(self.cooldown.max(1)),
@@ -165,20 +173,22 @@ impl Written {
                 "exactly one of `jwks-url`, `jwks`, `pem` and `shared-secret` says where the keys are".to_owned()
             );
         };
-        let usual: &[&str] = if is_secret { &SECRET[..1] } else { &PUBLIC };
-        let algorithms = self.algorithms.unwrap_or_else(|| usual.iter().map(|&name| name.to_owned()).collect());
+        let is_usual = |algorithm: Algorithm| match is_secret {
+            true => algorithm == Algorithm::Hs256,
+            // Which of them a key fits is the key's own affair.
+            false => !algorithm.is_symmetric(),
+        };
+        let algorithms = match self.algorithms {
+            Some(names) => names.iter().map(|name| algorithm(name)).collect::<Result<Vec<_>, _>>()?,
+            None => Algorithm::ALL.into_iter().map(|(one, _)| one).filter(|one| is_usual(*one)).collect(),
+        };
         if algorithms.is_empty() {
             return Err("`algorithms` is empty: no token could ever be good".to_owned());
         }
-        if let Some(bad) =
-            algorithms.iter().find(|name| !PUBLIC.contains(&name.as_str()) && !SECRET.contains(&name.as_str()))
-        {
-            return Err(format!(
-                "`algorithms`: `{bad}` is none; there are {} and {}",
-                PUBLIC.join(", "),
-                SECRET.join(", ")
-            ));
-        }
+        let consumer = self.consumer.unwrap_or_else(|| shared.consumer.to_owned());
+        let asked = ["iss", "aud", "exp", "nbf", &consumer, shared.groups].into_iter();
+        let wanted =
+            Wanted::new(asked.chain(self.required.iter().map(String::as_str)).chain(shared.told.iter().copied()));
         Ok(Issuer {
             name: self.issuer,
             audiences: self.audiences,
@@ -186,11 +196,19 @@ impl Written {
             source: source?,
             required: self.required,
             typ: self.typ,
-            consumer: self.consumer.unwrap_or_else(|| consumer.to_owned()),
-            groups: groups.to_owned(),
+            consumer,
+            groups: shared.groups.to_owned(),
             prefix: self.prefix,
+            wanted,
             leeway,
             known: Default::default(),
         })
     }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::named(name).ok_or_else(|| {
+        let all: Vec<_> = Algorithm::ALL.into_iter().map(|(_, name)| name).collect();
+        format!("`algorithms`: `{name}` is none; there are {}", all.join(", "))
+    })
 }

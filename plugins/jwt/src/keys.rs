@@ -4,7 +4,7 @@
 //! request at a time fetches, all others go on with the keys that are there; only who has none, or a token whose key is not
 //! among them, waits for it.
 
-use plugin_sdk::crypto::{self, Refusal, Verified};
+use plugin_sdk::crypto::{self, Algorithm, Refusal, Verified};
 use plugin_sdk::fetch::Request;
 use plugin_sdk::{Error, Result, clock, kv, metrics};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl Source {
     }
 
     /// Verifies a token. None: there are no keys.
-    pub(crate) fn verify(&self, token: &str, algorithms: &[String]) -> Result<Verified, Option<Refusal>> {
+    pub(crate) fn verify(&self, token: &str, algorithms: &[Algorithm]) -> Result<Verified, Option<Refusal>> {
         match self {
             Self::Fixed { text, set } => {
                 let verified = crypto::verify_jws(token, set.get(), algorithms);
@@ -105,7 +105,7 @@ struct Kept {
 }
 
 impl Fetched {
-    fn verify(&self, token: &str, algorithms: &[String]) -> Result<Verified, Option<Refusal>> {
+    fn verify(&self, token: &str, algorithms: &[Algorithm]) -> Result<Verified, Option<Refusal>> {
         let held = self.current().ok_or(None)?;
         let verified = crypto::verify_jws(token, held.set, algorithms);
         let other = match &verified {

@@ -25,13 +25,14 @@ enum Place<'p> {
 impl Places {
     /// The token of the request. Fails where a place has two: those before and behind the gateway could take different ones.
     pub(crate) fn find(&self) -> Result<Option<Token<'_>>, String> {
-        if let Some(value) = request::header(&self.header)
-            && let Some(text) = self.credentials(&value)
+        if let Some(mut text) = request::header(&self.header)
+            && let Some(start) = self.credentials(&text)
         {
             if text.contains(',') {
                 return Err("there are two of it".to_owned());
             }
-            return Ok(Some(Token { text: text.to_owned(), place: Place::Header(&self.header) }));
+            text.drain(..start);
+            return Ok(Some(Token { text, place: Place::Header(&self.header) }));
         }
         if let Some(name) = &self.cookie
             && let Some(text) = one(cookies(&request::header("cookie").unwrap_or_default(), name).map(str::to_owned))?
@@ -46,11 +47,13 @@ impl Places {
         Ok(None)
     }
 
-    /// `Bearer TOKEN` (RFC 6750 2.1); in a field of its own the scheme may be left out.
-    fn credentials<'v>(&self, value: &'v str) -> Option<&'v str> {
+    /// Where the token begins in `Bearer TOKEN` (RFC 6750 2.1); in a field of its own the scheme may be left out.
+    fn credentials(&self, value: &str) -> Option<usize> {
         match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Some(token.trim_start_matches(' ')),
-            None if self.header != "authorization" => Some(value),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer") => {
+                Some(value.len() - rest.trim_start_matches(' ').len())
+            }
+            None if self.header != "authorization" => Some(0),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use super::Jwt;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use plugin_sdk::Response;
-use plugin_sdk::crypto::{Refusal, Verified};
+use plugin_sdk::crypto::{Algorithm, Refusal, Verified};
 use plugin_sdk::testing::{Exchange, Outcome};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -86,7 +86,7 @@ fn claims_are_judged() {
         assert_eq!(problem(&with(&claims).run::<Jwt>(config())), said, "{change}");
     }
     for payload in [&b"[]"[..], b"nothing", b""] {
-        let verified = Verified { algorithm: "RS256".to_owned(), kid: None, typ: None, payload: payload.to_vec() };
+        let verified = Verified { algorithm: Algorithm::Rs256, typ: None, payload: payload.to_vec() };
         let exchange = Exchange::get("/").header("authorization", "bearer  t").verified("t", "good", Ok(verified));
         assert!(problem(&exchange.run::<Jwt>(config())).contains("its claims are no JSON object"));
     }
@@ -281,7 +281,7 @@ fn a_bad_configuration_is_named() {
         (
             issuer(json!({ "jwks": {}, "algorithms": ["none"] })),
             "`issuers[0]`: `algorithms`: `none` is none; there are RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
-             ES512, EdDSA and HS256, HS384, HS512",
+             ES512, EdDSA, HS256, HS384, HS512",
         ),
         (
             issuer(json!({ "jwks": {}, "algorithms": [] })),

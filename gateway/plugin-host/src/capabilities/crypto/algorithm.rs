@@ -3,25 +3,9 @@
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, RsaParameters};
 
-/// How a token is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    Es512,
-    EdDsa,
-    Hs256,
-    Hs384,
-    Hs512,
-}
+pub(super) use crate::abi::gateway::wit::crypto::Algorithm;
 
-use Algorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+use Algorithm::{Eddsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 
 /// Those of RSA keys, each with its padding and hash. aws-lc takes keys of 2048 to 8192 bits with these.
 pub(super) const RSA: [(Algorithm, &RsaParameters); 6] = [
@@ -44,31 +28,26 @@ pub(super) const EC: [(Algorithm, &EcdsaVerificationAlgorithm, &str, usize); 3] 
 pub(super) const HMAC: [(Algorithm, &hmac::Algorithm, usize); 3] =
     [(Hs256, &hmac::HMAC_SHA256, 32), (Hs384, &hmac::HMAC_SHA384, 48), (Hs512, &hmac::HMAC_SHA512, 64)];
 
-impl Algorithm {
-    const ALL: [Self; 13] = [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, Es512, EdDsa, Hs256, Hs384, Hs512];
+/// Their names as `alg` has them. Names are compared as they are: `rs256` is none.
+const NAMES: [(Algorithm, &str); 13] = [
+    (Rs256, "RS256"),
+    (Rs384, "RS384"),
+    (Rs512, "RS512"),
+    (Ps256, "PS256"),
+    (Ps384, "PS384"),
+    (Ps512, "PS512"),
+    (Es256, "ES256"),
+    (Es384, "ES384"),
+    (Es512, "ES512"),
+    (Eddsa, "EdDSA"),
+    (Hs256, "HS256"),
+    (Hs384, "HS384"),
+    (Hs512, "HS512"),
+];
 
-    /// As `alg` has it. Names are compared as they are: `rs256` is none.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Rs256 => "RS256",
-            Rs384 => "RS384",
-            Rs512 => "RS512",
-            Ps256 => "PS256",
-            Ps384 => "PS384",
-            Ps512 => "PS512",
-            Es256 => "ES256",
-            Es384 => "ES384",
-            Es512 => "ES512",
-            EdDsa => "EdDSA",
-            Hs256 => "HS256",
-            Hs384 => "HS384",
-            Hs512 => "HS512",
-        }
-    }
+/// The algorithm of this name.
+pub(super) fn named(name: &str) -> Option<Algorithm> {
+    NAMES.into_iter().find(|(_, known)| *known == name).map(|(algorithm, _)| algorithm)
 }
 
 /// Several of them.
@@ -76,11 +55,8 @@ impl Algorithm {
 pub(super) struct Algorithms(u16);
 
 impl Algorithms {
-    /// Fails with the first name that is none.
-    pub(super) fn of(names: &[String]) -> Result<Self, &str> {
-        names.iter().try_fold(Self::default(), |Self(bits), name| {
-            Algorithm::of(name).map(|algorithm| Self(bits | 1 << algorithm as u16)).ok_or(name.as_str())
-        })
+    pub(super) fn of(algorithms: &[Algorithm]) -> Self {
+        Self(algorithms.iter().fold(0, |bits, algorithm| bits | 1 << *algorithm as u16))
     }
 
     pub(super) fn has(self, algorithm: Algorithm) -> bool {

@@ -1,6 +1,6 @@
 //! A JWS in compact form (RFC 7515 section 7.1), read strictly: what has two readings is refused.
 
-use super::algorithm::{Algorithm, Algorithms};
+use super::algorithm::{self, Algorithm, Algorithms};
 use super::json::{self, Wrong};
 use super::key::Key;
 use base64::Engine as _;
@@ -20,7 +20,6 @@ const KEYS_OF_ITS_OWN: [&str; 4] = ["jwk", "jku", "x5u", "x5c"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verified {
     pub(super) algorithm: Algorithm,
-    pub(super) kid: Option<String>,
     pub(super) typ: Option<String>,
     pub(super) payload: Vec<u8>,
 }
@@ -63,8 +62,8 @@ pub(super) fn verify(token: &str, keys: &[Key], allowed: Algorithms) -> Result<V
     if json::check(&payload) == Err(Wrong::Twice) {
         return malformed("its payload has a name twice");
     }
-    let Header { algorithm, kid, typ } = header;
-    Ok(Verified { algorithm, kid, typ, payload })
+    let Header { algorithm, typ, .. } = header;
+    Ok(Verified { algorithm, typ, payload })
 }
 
 /// The keys that may have signed it: those of its `kid`, and those without one; all of them if it has none.
@@ -116,7 +115,7 @@ impl Header {
             return malformed("its header has no `alg`");
         };
         // `none` as well as what nobody knows: not among the allowed ones, whatever those are.
-        let algorithm = Algorithm::of(&name).ok_or(Refused::Algorithm)?;
+        let algorithm = algorithm::named(&name).ok_or(Refused::Algorithm)?;
         Ok(Self { algorithm, kid: text_of(&header, "kid")?, typ: text_of(&header, "typ")? })
     }
 }

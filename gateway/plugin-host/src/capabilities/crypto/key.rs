@@ -1,6 +1,6 @@
 //! One key, and what it can verify: taken from a JWK (RFC 7517) only if it is of the right type, size and use.
 
-use super::algorithm::{Algorithm, EC, HMAC, RSA};
+use super::algorithm::{self, Algorithm, EC, HMAC, RSA};
 use crate::capabilities::quoted;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
@@ -68,7 +68,7 @@ impl Key {
         let alg = match &jwk.alg {
             // There is no ES521; but many write it, the keys of well-known test vectors among them.
             Some(name) if name == "ES521" => Some(Algorithm::Es512),
-            Some(name) => Some(Algorithm::of(name).ok_or_else(|| format!("its `alg` is {}", quoted(name)))?),
+            Some(name) => Some(algorithm::named(name).ok_or_else(|| format!("its `alg` is {}", quoted(name)))?),
             None => None,
         };
         let mut verifiers = match jwk.kty.as_str() {
@@ -81,7 +81,7 @@ impl Key {
         if let Some(alg) = alg {
             verifiers.retain(|(algorithm, _)| *algorithm == alg);
             if verifiers.is_empty() {
-                return Err(format!("it cannot be used with its `alg`, {}", alg.name()));
+                return Err(format!("it cannot be used with its `alg`, {}", jwk.alg.unwrap_or_default()));
             }
         }
         Ok(Self { kid: jwk.kid, verifiers })
@@ -93,7 +93,7 @@ impl Key {
         let curve = EC.iter().find_map(|(algorithm, parameters, ..)| {
             ParsedPublicKey::new(*parameters, der).ok().map(|key| one(*algorithm, key))
         });
-        let edwards = || ParsedPublicKey::new(&ED25519, der).ok().map(|key| one(Algorithm::EdDsa, key));
+        let edwards = || ParsedPublicKey::new(&ED25519, der).ok().map(|key| one(Algorithm::Eddsa, key));
         let rsa = || {
             let parse = |(algorithm, parameters): &(Algorithm, &'static RsaParameters)| {
                 Some((*algorithm, Verifier::Public(ParsedPublicKey::new(*parameters, der).ok()?)))
@@ -156,7 +156,7 @@ impl Jwk {
             return Err("`x` has 32 bytes on Ed25519".to_owned());
         }
         let key = ParsedPublicKey::new(&ED25519, x).map_err(|_| "it is no Ed25519 key".to_owned())?;
-        Ok(vec![(Algorithm::EdDsa, Verifier::Public(key))])
+        Ok(vec![(Algorithm::Eddsa, Verifier::Public(key))])
     }
 
     fn oct(&self) -> Made {

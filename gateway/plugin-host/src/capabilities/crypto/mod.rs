@@ -15,8 +15,8 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
-use super::{invalid, quoted};
-use crate::abi::gateway::wit::crypto::{Host, KeySet, Refusal, Verified};
+use super::invalid;
+use crate::abi::gateway::wit::crypto::{Algorithm, Host, KeySet, Refusal, Verified};
 use crate::abi::gateway::wit::types::Error;
 use crate::grant::Capability;
 use crate::state::State;
@@ -54,17 +54,14 @@ impl Host for State {
         Ok(KeySet { id: set.id, keys: count, refused: set.refused.clone() })
     }
 
-    fn verify_jws(&mut self, token: String, keys: u32, algorithms: Vec<String>) -> Result<Verified, Refusal> {
+    fn verify_jws(&mut self, token: String, keys: u32, algorithms: Vec<Algorithm>) -> Result<Verified, Refusal> {
         self.may("`verify-jws`").map_err(Refusal::Failed)?;
-        let allowed = Algorithms::of(&algorithms)
-            .map_err(|name| Refusal::Failed(invalid(format!("{} is not a supported algorithm", quoted(name)))))?;
         let set = self.kept.crypto.sets.set(keys);
         let set =
             set.ok_or_else(|| Refusal::Failed(invalid(format!("there is no key set {keys}; import it again"))))?;
-        match set.verify(&token, allowed) {
+        match set.verify(&token, Algorithms::of(&algorithms)) {
             Ok(verified) => Ok(Verified {
-                algorithm: verified.algorithm.name().to_owned(),
-                kid: verified.kid.clone(),
+                algorithm: verified.algorithm,
                 typ: verified.typ.clone(),
                 payload: verified.payload.clone(),
             }),

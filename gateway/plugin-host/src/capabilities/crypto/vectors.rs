@@ -232,7 +232,7 @@ fn wycheproofs_edwards_signatures() {
         let key = Key::of_jwk(&json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&group.key.pk) })).unwrap();
         for test in group.tests {
             let name = format!("{}: {}", test.tc_id, test.comment);
-            judged.judge(&name, key.verifier(Algorithm::EdDsa), &test.msg, &test.sig, test.result);
+            judged.judge(&name, key.verifier(Algorithm::Eddsa), &test.msg, &test.sig, test.result);
         }
     }
     judged.done(140);
