@@ -3,7 +3,7 @@
 use crate::identity::{ask, bearer, setup};
 use gateway_tests::issuer::now;
 use gateway_tests::wait::until;
-use gateway_tests::{Client, Key, KeyServer, TestGateway, Upstream};
+use gateway_tests::{Client, Key, KeyServer, Reply, TestGateway, Upstream};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -131,6 +131,27 @@ fn a_crowd_at_the_start_is_no_stampede() {
         }
     });
     assert_eq!((asked.into_inner(), server.asked()), (40, 1));
+}
+
+/// The issuer does not answer the first time it is asked: the next ones do not wait for a whole cooldown.
+#[test]
+fn a_first_fetch_that_fails_keeps_nobody_out_for_long() {
+    let (service, key) = (Upstream::ok(), Key::rsa("one"));
+    let keys = json!({ "keys": [key.jwk()] }).to_string();
+    let first = AtomicBool::new(true);
+    let idp = Upstream::start(move |_| match first.swap(false, Ordering::Relaxed) {
+        true => Reply::Stall(Vec::new()),
+        false => Reply::ok(&keys),
+    });
+    let section = "config = { issuers = [{ jwks-url = \"upstream://idp/keys\", cooldown = 60 }] }\n\
+                   grants = { identity = true, crypto = true, http = [\"idp\"] }";
+    let idp_section = format!("[upstream.idp]\nendpoints = [\"{}\"]\n", idp.url());
+    let gateway = setup(&service, &[("jwt", section)], &idp_section).start();
+    let begin = std::time::Instant::now();
+    assert_eq!(ask(&gateway, "/", &token(&key, "alice")).status, 503);
+    until("the issuer is asked again", || (ask(&gateway, "/", &token(&key, "alice")).status == 200).then_some(()));
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(idp.received().len(), 2);
 }
 
 /// A new key's tokens are good as soon as somebody asks for it; tokens of keys that nobody knows cost the issuer little.

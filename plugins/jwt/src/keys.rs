@@ -11,11 +11,15 @@ use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// One fetch.
+/// One fetch, for a request that cannot be answered without it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Between two looks at whether another one's fetch is done.
-const LOOK: Duration = Duration::from_millis(20);
+/// One fetch, for a request that could be answered with the keys that are there.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// Between two looks at whether another one's fetch is done: at first, and after a while.
+const LOOK: Duration = Duration::from_millis(5);
+const LOOK_LATER: Duration = Duration::from_millis(160);
 
 /// What stands in `kv` while somebody fetches, and until somebody may again.
 const RUNNING: &[u8] = b"running";
@@ -132,12 +136,13 @@ impl Fetched {
         if held.is_some_and(|held| is_within(&held, self.rhythm.refresh)) {
             return held;
         }
-        let fetched = match self.take_turn() {
-            true => self.fetch(),
-            false if held.is_none() => self.await_other(None),
-            false => None,
-        };
-        fetched.or(held.filter(|held| is_within(held, self.rhythm.keep)))
+        let held = held.filter(|held| is_within(held, self.rhythm.keep));
+        match held {
+            // Somebody else fetches already, or the issuer was asked just now: these will do.
+            Some(_) if !self.take_turn() => held,
+            Some(_) => self.fetch(SHORT).or(held),
+            None => self.fetch_or_await(None),
+        }
     }
 
     /// Keys that were fetched after these, for a token whose key is not among them.
@@ -145,7 +150,27 @@ impl Fetched {
         if let Some(newer) = self.kept(Some(held.fetched)) {
             return Some(newer);
         }
-        if self.take_turn() { self.fetch() } else { self.await_other(Some(held.fetched)) }
+        self.fetch_or_await(Some(held.fetched))
+    }
+
+    /// Fetches, or waits for whoever does. Should that one have been given up, it is this one's turn.
+    fn fetch_or_await(&self, after: Option<Duration>) -> Option<Held> {
+        let end = monotonic() + TIMEOUT + SHORT;
+        let mut look = LOOK;
+        loop {
+            if self.take_turn() {
+                return self.fetch(TIMEOUT);
+            }
+            match kv::get_bytes(&self.turn).as_deref() {
+                Some(RUNNING) if monotonic() < end => {
+                    clock::wait(look);
+                    look = LOOK_LATER.min(look * 2);
+                }
+                // It has expired this very moment.
+                None if monotonic() < end => {}
+                _ => return self.kept(after),
+            }
+        }
     }
 
     /// The keys that all instances have, if they were fetched after this; held from now on.
@@ -166,22 +191,15 @@ impl Fetched {
     /// Whether this request is the one that fetches: nobody else does, and nobody did just now.
     fn take_turn(&self) -> bool {
         // Longer than a fetch takes, so that there are never two; and not for ever, should this request be given up.
-        kv::compare_and_swap(&self.turn, None, RUNNING, Some(TIMEOUT + LOOK)).unwrap_or(false)
+        kv::compare_and_swap(&self.turn, None, RUNNING, Some(TIMEOUT + LOOK_LATER)).unwrap_or(false)
     }
 
-    /// Waits while another request fetches.
-    fn await_other(&self, after: Option<Duration>) -> Option<Held> {
-        let end = monotonic() + TIMEOUT;
-        while kv::get_bytes(&self.turn).as_deref() == Some(RUNNING) && monotonic() < end {
-            clock::wait(LOOK);
-        }
-        self.kept(after)
-    }
-
-    fn fetch(&self) -> Option<Held> {
-        let fetched = self.try_fetch();
+    fn fetch(&self, timeout: Duration) -> Option<Held> {
+        let fetched = self.try_fetch(timeout);
+        // Without any keys everybody is refused: then the issuer is asked again soon.
+        let rest = if self.held.borrow().is_some() { self.rhythm.cooldown } else { SHORT.min(self.rhythm.cooldown) };
         // After the keys, so that whoever waits finds them.
-        if let Err(error) = kv::set_bytes(&self.turn, DONE, Some(self.rhythm.cooldown)) {
+        if let Err(error) = kv::set_bytes(&self.turn, DONE, Some(rest)) {
             plugin_sdk::warn!("{error}");
         }
         match fetched {
@@ -197,9 +215,9 @@ impl Fetched {
         }
     }
 
-    fn try_fetch(&self) -> Result<Held, String> {
+    fn try_fetch(&self, timeout: Duration) -> Result<Held, String> {
         let request = Request::get(&self.url).header("accept", "application/jwk-set+json, application/json");
-        let answer = request.timeout(TIMEOUT).send()?;
+        let answer = request.timeout(timeout).send()?;
         if answer.status != 200 {
             return Err(format!("the answer is {}", answer.status));
         }

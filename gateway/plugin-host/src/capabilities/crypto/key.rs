@@ -124,6 +124,10 @@ impl Jwk {
             let (least, most) = MODULUS.into_inner();
             return Err(format!("it has {bits} bits; an RSA key has {least} to {most}"));
         }
+        // NIST SP 800-89 5.3.3; with an exponent of 1 everything is its own signature.
+        if !(1..=4).contains(&e.len()) || e == [1] || e.last().is_some_and(|last| last % 2 == 0) {
+            return Err("its exponent is not odd, or not between 3 and 2^32".to_owned());
+        }
         let components = RsaPublicKeyComponents { n, e };
         let parse = |(algorithm, parameters): &(Algorithm, &'static RsaParameters)| {
             let key = components.to_parsed_public_key(parameters).map_err(|_| "it is no RSA key".to_owned())?;

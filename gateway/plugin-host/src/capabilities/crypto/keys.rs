@@ -113,7 +113,10 @@ fn parse(text: &str) -> Result<(Vec<Key>, Vec<String>), String> {
             None => vec![Key::of_jwk(&object.into())],
         }
     } else {
-        pem::public_keys(text)?.iter().take(KEYS).map(|der| Key::of_spki(der)).collect()
+        match pem::public_keys(text)? {
+            keys if keys.len() <= KEYS => keys.iter().map(|der| Key::of_spki(der)).collect(),
+            _ => return Err(format!("a key set has at most {KEYS} keys")),
+        }
     };
     let (mut keys, mut refused) = (Vec::with_capacity(made.len()), Vec::new());
     for (position, key) in made.into_iter().enumerate() {
