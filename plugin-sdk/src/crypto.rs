@@ -126,7 +126,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Takes public keys or secrets: a JWK Set or a JWK (RFC 7517; a secret is one of type `oct`), or public keys in PEM. The same text
-/// has the same number, so every instance may import what it needs. At most 16 sets, of 100 keys and 256 KiB each; the set that
+/// has the same number, so every instance may import what it needs. At most 32 sets, of 100 keys and 256 KiB each; the set that
 /// was used least lately makes room.
 ///
 /// # Errors
@@ -145,10 +145,11 @@ pub fn verify_jws(token: &str, keys: u32, algorithms: &[Algorithm]) -> Result<Ve
 }
 
 /// Whether a password is the one that was hashed: bcrypt (`$2y$…`) or argon2 (`$argon2id$…`). The gateway takes its time on threads
-/// of its own; what was right is remembered for five minutes. At most 8 calls in one phase, and none in `configure`.
+/// of its own; what was right is remembered for five minutes. At most 8 calls in one phase, 16 of one plugin at once, and none
+/// in `configure`.
 ///
 /// # Errors
-/// The hash is malformed or costs too much, or it was not done in time.
+/// The hash is malformed or costs too much; too many are hashed ([`Error::Failed`]), or it was not done in time.
 pub fn verify_password(hash: &str, password: &str) -> Result<bool> {
     sys::verify_password(hash, password)
 }

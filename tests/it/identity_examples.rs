@@ -149,6 +149,25 @@ fn a_password_seen_before_costs_little() {
     assert!(right * 4 < wrong, "{right:?} for a password that is known, {wrong:?} for a wrong one");
 }
 
+/// Whoever guesses passwords takes all the time there is for hashing, and keeps nobody out who is known.
+#[test]
+fn a_crowd_that_guesses_keeps_nobody_out() {
+    let example = Example::start();
+    let address = example.gateway.address("public");
+    assert_eq!(example.get("/basic", &password("alice:open sesame")), known("alice"));
+    let wrong = password("alice:wrong");
+    let mut crowd: Vec<_> = (0..120).map(|_| gateway_tests::Client::connect(address)).collect();
+    for client in &mut crowd {
+        client.send(format!("GET /basic HTTP/1.1\r\nhost: a\r\n{wrong}\r\n"));
+    }
+    for _ in 0..20 {
+        assert_eq!(example.get("/basic", &password("alice:open sesame")), known("alice"));
+    }
+    let answers: Vec<_> = crowd.iter_mut().map(|client| client.response().unwrap().status).collect();
+    assert!(answers.iter().all(|status| [401, 503].contains(status)), "{answers:?}");
+    assert!(answers.contains(&401) && answers.contains(&503), "{answers:?}");
+}
+
 #[test]
 fn keys_of_applications() {
     let example = Example::start();

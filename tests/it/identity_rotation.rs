@@ -174,6 +174,44 @@ fn unknown_keys_are_asked_for_and_rarely() {
     assert!(server.asked() < 12, "{}", server.asked());
 }
 
+/// A crowd with keys that nobody knows waits for an issuer that does not answer: whoever has a known one is served all the same.
+#[test]
+fn a_crowd_of_strangers_keeps_nobody_out() {
+    let (service, key) = (Upstream::ok(), Key::elliptic("one"));
+    let keys = json!({ "keys": [key.jwk()] }).to_string();
+    let first = AtomicBool::new(true);
+    let idp = Upstream::start(move |_| match first.swap(false, Ordering::Relaxed) {
+        true => Reply::ok(&keys),
+        false => Reply::Stall(Vec::new()),
+    });
+    let section = "config = { issuers = [{ jwks-url = \"upstream://idp/keys\", cooldown = 1 }] }\n\
+                   grants = { identity = true, crypto = true, http = [\"idp\"] }";
+    let idp_section = format!("[upstream.idp]\nendpoints = [\"{}\"]\n", idp.url());
+    let gateway = setup(&service, &[("jwt", section)], &idp_section).start();
+    assert_eq!(ask(&gateway, "/", &token(&key, "alice")).status, 200);
+    let address = gateway.address("public");
+    let strange = token(&Key::elliptic("strange"), "nobody");
+    let crowd = || -> Vec<Client> {
+        let mut crowd: Vec<_> = (0..150).map(|_| Client::connect(address)).collect();
+        for client in &mut crowd {
+            client.send(format!("GET / HTTP/1.1\r\nhost: a\r\n{strange}\r\n"));
+        }
+        crowd
+    };
+    // Until the cooldown has passed they are all refused at once; then one of them asks, and some wait for it.
+    let crowd = until("the issuer is asked again", || {
+        let crowd = crowd();
+        (idp.received().len() > 1).then_some(crowd)
+    });
+    let mut client = gateway.client();
+    for _ in 0..50 {
+        assert_eq!(client.get_with("/", &token(&key, "alice")).status, 200);
+    }
+    for mut client in crowd {
+        assert_eq!(client.response().unwrap().status, 401);
+    }
+}
+
 /// The issuer is away: who has its keys goes on for as long as it was said, and nobody is let in without any.
 #[test]
 fn keys_outlive_their_issuer_for_a_while() {

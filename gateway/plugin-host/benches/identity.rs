@@ -1,5 +1,11 @@
 //! What the identity plugins cost a request: the components of `make plugins`. Run with `cargo bench -p gateway-plugin-host --bench identity`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, dead_code, reason = "a benchmark, with the tests' kit")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    dead_code,
+    reason = "a benchmark, with the tests' kit"
+)]
 
 #[path = "../tests/it/kit.rs"]
 mod kit;

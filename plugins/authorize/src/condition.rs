@@ -65,10 +65,8 @@ impl Condition {
             return Err(format!("`{place}` is empty: it would let everybody through"));
         }
         let several = |name: &str, conditions: &Option<Vec<Self>>| {
-            let conditions = conditions.iter().flatten().enumerate();
-            conditions
-                .map(|(position, inner)| inner.check(&format!("{place}.{name}[{position}]")))
-                .collect::<Result<(), _>>()
+            let mut conditions = conditions.iter().flatten().enumerate();
+            conditions.try_for_each(|(position, inner)| inner.check(&format!("{place}.{name}[{position}]")))
         };
         several("all", all)?;
         several("any", any)?;

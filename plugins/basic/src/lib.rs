@@ -4,7 +4,7 @@ mod users;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use plugin_sdk::{Flow, Plugin, Response, Result, attribute, crypto, request};
+use plugin_sdk::{Error, Flow, Plugin, Response, Result, attribute, crypto, request};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use users::Users;
@@ -57,8 +57,12 @@ impl Plugin for Basic {
         // Whoever is not known takes as long as whoever is, so the time says nothing about names.
         let user = self.users.user(&name);
         let hash = user.map_or_else(|| self.users.any_hash(), |user| &user.hash);
-        if !crypto::verify_password(hash, &password)? {
-            return Ok(self.refusal());
+        match crypto::verify_password(hash, &password) {
+            Ok(true) => {}
+            Ok(false) => return Ok(self.refusal()),
+            // Too many at once, or not in time: nobody can say whether it is right.
+            Err(Error::Failed(_)) => return Ok(busy()),
+            Err(error) => return Err(error),
         }
         let Some(user) = user else { return Ok(self.refusal()) };
         if let Some(field) = &self.consumer_header
@@ -83,6 +87,10 @@ impl Basic {
         let detail = "A valid name and password are required.";
         Response::problem(401, detail).header("www-authenticate", self.challenge.as_str()).into()
     }
+}
+
+fn busy() -> Flow {
+    Response::problem(503, "Too many passwords are being verified.").header("retry-after", "1").into()
 }
 
 /// Name and password: base64 of UTF-8 with a colon between them (RFC 7617 section 2). A password may have colons.

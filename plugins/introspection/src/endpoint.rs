@@ -12,6 +12,12 @@ use std::time::Duration;
 /// One question.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Questions at once. They hold instances; the others are for tokens that are known.
+const QUESTIONS: i64 = 32;
+
+/// The name in `kv` of how many there are.
+const ASKING: &str = "asking";
+
 /// The unreserved characters of RFC 3986 stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -38,7 +44,7 @@ impl Endpoint {
         if let Some(answer) = kv::get_bytes(&key).and_then(|text| Answer::parse(&text).ok()) {
             return Some(answer);
         }
-        match self.fetch(token) {
+        match self.fetch_in_turn(token) {
             Ok((answer, text)) => {
                 let time = answer.left().map_or(self.cache, |left| left.min(self.cache));
                 if answer.is_active() && !time.is_zero() && kv::set_bytes(&key, &text, Some(time)).is_err() {
@@ -52,6 +58,16 @@ impl Endpoint {
                 None
             }
         }
+    }
+
+    fn fetch_in_turn(&self, token: &str) -> Result<(Answer, Vec<u8>), String> {
+        let asking = kv::increment(ASKING, 1, Some(TIMEOUT))?;
+        let fetched = match asking <= QUESTIONS {
+            true => self.fetch(token),
+            false => Err(format!("{QUESTIONS} questions are under way already")),
+        };
+        kv::increment(ASKING, -1, Some(TIMEOUT))?;
+        fetched
     }
 
     fn fetch(&self, token: &str) -> Result<(Answer, Vec<u8>), String> {

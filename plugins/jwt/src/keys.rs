@@ -21,6 +21,10 @@ const SHORT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
 const LOOK_LATER: Duration = Duration::from_millis(160);
 
+/// Requests that wait for another one's fetch although there are keys. They hold instances; the others are for those whose keys
+/// are known.
+const WAITING: i64 = 24;
+
 /// What stands in `kv` while somebody fetches, and until somebody may again.
 const RUNNING: &[u8] = b"running";
 const DONE: &[u8] = b"done";
@@ -56,6 +60,7 @@ impl Source {
         Self::Url(Fetched {
             keys: format!("keys {url}"),
             turn: format!("turn {url}"),
+            waiting: format!("waiting {url}"),
             url,
             rhythm,
             held: RefCell::default(),
@@ -86,9 +91,10 @@ fn is_forgotten<T>(verified: &Result<T, Refusal>) -> bool {
 /// Keys of a URL.
 pub(crate) struct Fetched {
     url: String,
-    /// The names in `kv` of the keys, and of whose turn it is to fetch them.
+    /// The names in `kv` of the keys, of whose turn it is to fetch them, and of how many wait.
     keys: String,
     turn: String,
+    waiting: String,
     rhythm: Rhythm,
     held: RefCell<Option<Held>>,
 }
@@ -150,7 +156,12 @@ impl Fetched {
         if let Some(newer) = self.kept(Some(held.fetched)) {
             return Some(newer);
         }
-        self.fetch_or_await(Some(held.fetched))
+        let waiting = kv::increment(&self.waiting, 1, Some(TIMEOUT + SHORT)).unwrap_or(i64::MAX);
+        let newer = if waiting <= WAITING { self.fetch_or_await(Some(held.fetched)) } else { None };
+        if let Err(error) = kv::increment(&self.waiting, -1, Some(TIMEOUT + SHORT)) {
+            plugin_sdk::warn!("{error}");
+        }
+        newer
     }
 
     /// Fetches, or waits for whoever does. Should that one have been given up, it is this one's turn.

@@ -24,7 +24,7 @@ pub(super) struct Key {
 
 pub(super) enum Verifier {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 impl Verifier {
@@ -170,7 +170,7 @@ impl Jwk {
         }
         let long_enough = HMAC.iter().filter(|(.., least)| secret.len() >= *least);
         let verifiers: Vec<_> = long_enough
-            .map(|(algorithm, hash, _)| (*algorithm, Verifier::Secret(hmac::Key::new(**hash, &secret))))
+            .map(|(algorithm, hash, _)| (*algorithm, Verifier::Secret(Box::new(hmac::Key::new(**hash, &secret)))))
             .collect();
         match verifiers.is_empty() {
             true => Err("a secret has at least 32 bytes (RFC 7518 section 3.2)".to_owned()),

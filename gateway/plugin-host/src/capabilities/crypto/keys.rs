@@ -16,7 +16,7 @@ const TEXT: usize = 256 << 10;
 const KEYS: usize = 100;
 
 /// Sets of one plugin.
-const SETS: usize = 16;
+const SETS: usize = 32;
 
 /// The sets of one plugin, the one that was used last at the end.
 #[derive(Default)]

@@ -29,6 +29,9 @@ const WORK: u64 = 1 << 20;
 const REMEMBERED: Duration = Duration::from_secs(300);
 const ENTRIES: usize = 1024;
 
+/// How many of one plugin are hashed or wait for it. They hold instances; the others are for those who are known.
+const QUEUE: usize = 16;
+
 /// How many are hashed at once in this process.
 pub(crate) fn permits() -> Arc<Semaphore> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -41,11 +44,12 @@ pub(super) struct Passwords {
     key: hmac::Key,
     right: Mutex<HashMap<[u8; 32], Instant>>,
     permits: Arc<Semaphore>,
+    queue: Semaphore,
 }
 
 impl Passwords {
     pub(super) fn new(permits: Arc<Semaphore>) -> Self {
-        Self { key: Self::draw(), right: Mutex::default(), permits }
+        Self { key: Self::draw(), right: Mutex::default(), permits, queue: Semaphore::new(QUEUE) }
     }
 
     #[expect(
@@ -66,6 +70,8 @@ impl Passwords {
         if self.is_known(&known, clock::now()) {
             return Ok(true);
         }
+        let full = |_| Error::Failed(format!("{QUEUE} passwords are being hashed already"));
+        let _place = self.queue.try_acquire().map_err(full)?;
         let late = || Error::Failed("passwords could not be hashed in time".to_owned());
         let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| late())?.map_err(|_| late())?;
