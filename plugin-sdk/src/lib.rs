@@ -42,6 +42,7 @@
 extern crate self as plugin_sdk;
 
 pub mod attribute;
+pub mod claims;
 pub mod clock;
 mod config;
 pub mod crypto;

@@ -73,8 +73,15 @@ impl Condition {
         not.as_ref().map_or(Ok(()), |inner| inner.check(&format!("{place}.not")))
     }
 
+    /// The claims that it asks for, scopes aside.
+    pub(crate) fn claims(&self) -> Vec<&str> {
+        let own = self.claims.iter().flat_map(BTreeMap::keys).chain(self.present.iter().flatten()).map(String::as_str);
+        let inner = self.all.iter().chain(&self.any).flatten().chain(self.not.as_deref());
+        own.chain(inner.flat_map(Self::claims)).collect()
+    }
+
     /// Whether it holds.
-    pub(crate) fn holds(&self, facts: &Facts) -> bool {
+    pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let Self { consumers, groups, scopes, claims, present, methods, paths, all, any, not } = self;
         let is = |wanted: &Option<Vec<String>>, has: &dyn Fn(&str) -> bool| {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|one| has(one)))

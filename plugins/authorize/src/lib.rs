@@ -6,6 +6,7 @@ mod path;
 
 use condition::Condition;
 use facts::Facts;
+use plugin_sdk::claims::Names;
 use plugin_sdk::{Flow, Plugin, Response, Result};
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ struct Config {
 
 struct Authorize {
     require: Condition,
+    /// The claims that it asks for.
+    names: Names,
 }
 
 #[plugin_sdk::plugin]
@@ -26,12 +29,13 @@ impl Plugin for Authorize {
 
     fn configure(config: Config) -> Result<Self, String> {
         config.require.check("require")?;
-        Ok(Self { require: config.require })
+        let names = Names::new(facts::SCOPES.into_iter().chain(config.require.claims()));
+        Ok(Self { require: config.require, names })
     }
 
     fn on_request(&self) -> Result<Flow> {
         // Nobody may do nothing, not even what is asked of nobody by a `not`.
-        let Some(facts) = Facts::of_exchange() else {
+        let Some(facts) = Facts::of_exchange(&self.names) else {
             return Ok(Response::problem(403, "Nobody is known to ask.").into());
         };
         match self.require.holds(&facts) {

@@ -4,6 +4,7 @@ use crate::answer::Answer;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use plugin_sdk::claims::Names;
 use plugin_sdk::fetch::Request;
 use plugin_sdk::{kv, metrics};
 use sha2::{Digest as _, Sha256};
@@ -26,28 +27,33 @@ pub(crate) struct Endpoint {
     url: String,
     authorization: String,
     cache: Duration,
+    /// The members of an answer that somebody asks for.
+    names: Names,
 }
 
 impl Endpoint {
-    pub(crate) fn new(url: String, client: &str, secret: &str, cache: Duration) -> Self {
+    pub(crate) fn new(url: String, client: &str, secret: &str, cache: Duration, names: Names) -> Self {
         // RFC 6749 2.3.1: both are encoded as forms are, before they are joined.
         let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
         let credentials = format!("{}:{}", encode(client), encode(secret));
         let authorization = format!("Basic {}", BASE64_STANDARD.encode(credentials));
-        Self { url, authorization, cache }
+        Self { url, authorization, cache, names }
     }
 
     /// What is known of a token. None: nobody can say.
     pub(crate) fn ask(&self, token: &str) -> Option<Answer> {
         // By its hash: keys are short, and what is kept is good for nothing.
         let key = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        if let Some(answer) = kv::get_bytes(&key).and_then(|text| Answer::parse(&text).ok()) {
+        if let Some(answer) = kv::get_bytes(&key).and_then(|text| Answer::parse(text, &self.names).ok()) {
             return Some(answer);
         }
         match self.fetch_in_turn(token) {
-            Ok((answer, text)) => {
+            Ok(answer) => {
                 let time = answer.left().map_or(self.cache, |left| left.min(self.cache));
-                if answer.is_active() && !time.is_zero() && kv::set_bytes(&key, &text, Some(time)).is_err() {
+                if answer.is_active()
+                    && !time.is_zero()
+                    && kv::set_bytes(&key, answer.text.as_bytes(), Some(time)).is_err()
+                {
                     metrics::count("not-kept", 1);
                 }
                 Some(answer)
@@ -60,7 +66,7 @@ impl Endpoint {
         }
     }
 
-    fn fetch_in_turn(&self, token: &str) -> Result<(Answer, Vec<u8>), String> {
+    fn fetch_in_turn(&self, token: &str) -> Result<Answer, String> {
         let asking = kv::increment(ASKING, 1, Some(TIMEOUT))?;
         let fetched = match asking <= QUESTIONS {
             true => self.fetch(token),
@@ -70,7 +76,7 @@ impl Endpoint {
         fetched
     }
 
-    fn fetch(&self, token: &str) -> Result<(Answer, Vec<u8>), String> {
+    fn fetch(&self, token: &str) -> Result<Answer, String> {
         let form = format!("token={}&token_type_hint=access_token", utf8_percent_encode(token, ENCODED));
         let request = Request::post(&self.url)
             .header("authorization", self.authorization.as_str())
@@ -82,6 +88,6 @@ impl Endpoint {
         if response.status != 200 {
             return Err(format!("the answer is {}", response.status));
         }
-        Ok((Answer::parse(&response.body)?, response.body))
+        Answer::parse(response.body, &self.names)
     }
 }

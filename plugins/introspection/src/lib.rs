@@ -5,6 +5,7 @@ mod endpoint;
 
 use answer::Answer;
 use endpoint::Endpoint;
+use plugin_sdk::claims::Names;
 use plugin_sdk::{Flow, Plugin, Response, Result, attribute, request};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -71,15 +72,19 @@ impl Plugin for Introspection {
             return Err("`realm` has a quote, a backslash or a control character".to_owned());
         }
         let usual = || ["sub", "username", "client_id"].map(str::to_owned).to_vec();
+        let consumer = config.consumer.map_or_else(usual, |claim| vec![claim]);
+        let told = config.headers.values().chain(&consumer).map(String::as_str);
+        let names = Names::new(answer::MEMBERS.into_iter().chain(told).chain([config.groups.as_str()]));
         Ok(Self {
             endpoint: Endpoint::new(
                 config.endpoint,
                 &config.client_id,
                 &config.client_secret,
                 Duration::from_secs(config.cache),
+                names,
             ),
             audiences: config.audiences,
-            consumer: config.consumer.map_or_else(usual, |claim| vec![claim]),
+            consumer,
             groups: config.groups,
             headers: config.headers,
             forward: config.forward,
@@ -122,21 +127,22 @@ impl Introspection {
         if !self.audiences.is_empty() && !answer.is_meant_for(&self.audiences) {
             return Err("it is meant for another audience");
         }
-        let named = self.consumer.iter().find_map(|claim| answer.text(claim)).filter(|consumer| !consumer.is_empty());
+        let named =
+            self.consumer.iter().find_map(|claim| answer.claims.text(claim)).filter(|consumer| !consumer.is_empty());
         named.ok_or("it does not name anybody")
     }
 
     fn tell(&self, answer: &Answer, consumer: &str) -> Result<Flow> {
         for (field, claim) in &self.headers {
-            if let Some(value) = answer.text(claim)
+            if let Some(value) = answer.claims.text(claim)
                 && request::set_header(field, value).is_err()
             {
                 return Ok(self.refusal(Some("what it says cannot be a header field")));
             }
         }
         attribute::set(attribute::CONSUMER, consumer)?;
-        attribute::set(attribute::CLAIMS, &answer.claims())?;
-        attribute::set(attribute::GROUPS, &answer.groups(&self.groups))?;
+        attribute::set(attribute::CLAIMS, &answer.text)?;
+        attribute::set(attribute::GROUPS, &answer.claims.list(&self.groups))?;
         if !self.forward {
             request::remove_header("authorization")?;
         }

@@ -1,12 +1,12 @@
 //! What may be written as `config`.
 
 use crate::Jwt;
-use crate::claims::Wanted;
 use crate::issuer::Issuer;
 use crate::keys::{Rhythm, Source};
 use crate::place::Places;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use plugin_sdk::claims::Names;
 use plugin_sdk::crypto::Algorithm;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -188,7 +188,7 @@ impl Written {
         let consumer = self.consumer.unwrap_or_else(|| shared.consumer.to_owned());
         let asked = ["iss", "aud", "exp", "nbf", &consumer, shared.groups].into_iter();
         let wanted =
-            Wanted::new(asked.chain(self.required.iter().map(String::as_str)).chain(shared.told.iter().copied()));
+            Names::new(asked.chain(self.required.iter().map(String::as_str)).chain(shared.told.iter().copied()));
         Ok(Issuer {
             name: self.issuer,
             audiences: self.audiences,

@@ -1,7 +1,8 @@
 //! One issuer: whose keys verify a token, and what it has to say to be good here.
 
-use crate::claims::{Claims, Known, Wanted};
+use crate::claims::Known;
 use crate::keys::Source;
+use plugin_sdk::claims::{Claims, Names};
 use plugin_sdk::clock;
 use plugin_sdk::crypto::{Algorithm, Refusal, Verified};
 use serde_json::Value;
@@ -26,7 +27,7 @@ pub(crate) struct Issuer {
     pub(crate) groups: String,
     pub(crate) prefix: String,
     /// All claims that somebody asks for.
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: Names,
     /// Seconds by which clocks may differ.
     pub(crate) leeway: u64,
     /// What was read before.
@@ -93,13 +94,7 @@ impl Issuer {
             Some(Value::Number(number)) => format!("{}{number}", self.prefix),
             _ => return Err(format!("its `{}` does not name anybody", self.consumer.escape_default())),
         };
-        let groups = match claims.find(&self.groups) {
-            Some(Value::Array(groups)) => {
-                Value::from_iter(groups.iter().filter(|group| group.is_string()).cloned()).to_string()
-            }
-            Some(Value::String(group)) => Value::from(vec![group.clone()]).to_string(),
-            _ => String::new(),
-        };
+        let groups = claims.list(&self.groups);
         let text = String::from_utf8(payload.clone()).map_err(|_| "its claims are no JSON object".to_owned())?;
         let known = Rc::new(Known::new(claims, text, consumer, groups)?);
         let mut all = self.known.borrow_mut();
