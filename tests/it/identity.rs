@@ -2,8 +2,10 @@
 
 use gateway_tests::gateway::Setup;
 use gateway_tests::issuer::now;
-use gateway_tests::{Authority, Key, KeyServer, TestGateway, Upstream};
+use gateway_tests::{Authority, Key, KeyServer, Reply, TestGateway, Upstream};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A gateway whose one route runs these plugins, each with a configuration, before a service.
 pub(crate) fn setup(service: &Upstream, plugins: &[(&str, &str)], more: &str) -> Setup {
@@ -85,4 +87,80 @@ fn w9_keys_come_over_tls_from_a_granted_origin() {
         assert_eq!(answer.status, status, "{origin}: {answer:?} {}", gateway.log());
     }
     assert_eq!(server.asked(), 1, "neither a wrong certificate nor a name of this machine leads there");
+}
+
+/// Each issuer has keys of its own, and a token may stand in the field, a cookie or the query.
+#[test]
+fn jwt_knows_several_issuers_and_places() {
+    let (service, north, south) = (Upstream::ok(), Key::rsa("one"), Key::elliptic("one"));
+    let (north_keys, south_keys) = (KeyServer::start(&[&north]), KeyServer::start(&[&south]));
+    let section = r#"config = { issuers = [
+        { issuer = "north", jwks-url = "upstream://idp/keys" },
+        { issuer = "south", prefix = "south/", jwks-url = "upstream://south/keys" },
+    ], headers = { x-user = "sub" }, parameters = { tenant = "tid" }, cookie = "session", query = "token", forward = false }
+    grants = { identity = true, crypto = true, http = ["idp", "south"] }"#
+        .replace("\n    ", " ")
+        .replace(" grants", "\ngrants");
+    let log = "config = { request = { set = { x-consumer = \"${attribute.consumer}\" } } }";
+    let more = format!("{}{}", north_keys.section(), south_keys.section().replace("idp", "south"));
+    let gateway = setup(&service, &[("jwt", &section), ("transform", log)], &more).start();
+    let of = |key: &Key, issuer: &str| key.token(&claims(json!({ "iss": issuer, "tid": "a&b" })));
+    for (path, fields, consumer, target) in [
+        ("/a?q=1", bearer(&of(&north, "north")), "alice", "/a?q=1&tenant=a%26b"),
+        (
+            "/a?tenant=root",
+            format!("cookie: a=1; session={}\r\n", of(&south, "south")),
+            "south/alice",
+            "/a?tenant=a%26b",
+        ),
+        (&format!("/a?token={}", of(&south, "south")), String::new(), "south/alice", "/a?tenant=a%26b"),
+    ] {
+        let answer = ask(&gateway, path, &fields);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let received = service.last();
+        assert_eq!((received.value("x-consumer"), received.target()), (Some(consumer), target));
+        assert_eq!(received.value("authorization"), None);
+        assert_eq!(received.value("cookie"), fields.starts_with("cookie").then_some("a=1"));
+    }
+    for (key, issuer) in [(&north, "south"), (&south, "north"), (&north, "east")] {
+        assert_eq!(ask(&gateway, "/a", &bearer(&of(key, issuer))).status, 401, "nobody signs for another");
+    }
+}
+
+/// The endpoint goes away: tokens that it has called active lately go on, all others are refused.
+#[test]
+fn introspection_fails_closed() {
+    let service = Upstream::ok();
+    let away = Arc::new(AtomicBool::new(false));
+    let is_away = Arc::clone(&away);
+    let idp = Upstream::start(move |_| match is_away.load(Ordering::Relaxed) {
+        true => Reply::Reset,
+        false => Reply::ok(&json!({ "active": true, "sub": "alice" }).to_string()),
+    });
+    let section = "config = { endpoint = \"upstream://idp/introspect\", client-id = \"gateway\", client-secret = \"s\" }\n\
+                   grants = { identity = true, http = [\"idp\"] }";
+    let idp_section = format!("[upstream.idp]\nendpoints = [\"{}\"]\n", idp.url());
+    let gateway = setup(&service, &[("introspection", section)], &idp_section).start();
+    assert_eq!(ask(&gateway, "/", &bearer("known")).status, 200);
+    away.store(true, Ordering::Relaxed);
+    assert_eq!(ask(&gateway, "/", &bearer("known")).status, 200);
+    let answer = ask(&gateway, "/", &bearer("unknown"));
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    away.store(false, Ordering::Relaxed);
+    assert_eq!(ask(&gateway, "/", &bearer("unknown")).status, 200);
+    assert_eq!(service.received().len(), 3);
+}
+
+/// Without a token a request may go on as nobody's, but a bad token is no token that is missing.
+#[test]
+fn jwt_may_be_optional() {
+    let (service, key) = (Upstream::ok(), Key::elliptic("one"));
+    let server = KeyServer::start(&[&key]);
+    let section = JWT.replace("headers =", "optional = true, headers =");
+    let gateway = setup(&service, &[("jwt", &section)], &server.section()).start();
+    assert_eq!(ask(&gateway, "/", "x-user: root\r\n").status, 200);
+    assert_eq!(service.last().value("x-user"), None);
+    assert_eq!(ask(&gateway, "/", &bearer("bad")).status, 401);
+    assert_eq!(ask(&gateway, "/", &bearer(&key.token(&claims(json!({}))))).status, 200);
+    assert_eq!(service.last().value("x-user"), Some("alice"));
 }
