@@ -87,6 +87,17 @@ fn w9_keys_come_over_tls_from_a_granted_origin() {
         assert_eq!(answer.status, status, "{origin}: {answer:?} {}", gateway.log());
     }
     assert_eq!(server.asked(), 1, "neither a wrong certificate nor a name of this machine leads there");
+    // A system that knows no authorities is told of at once, not at the first call.
+    let section = "config = { issuers = [{ jwks-url = \"https://idp.example/keys\" }] }\n\
+                   grants = { identity = true, crypto = true, http = [\"https://idp.example\"] }";
+    let empty = setup(&service, &[("jwt", section)], "").file("none.pem", "");
+    let mut gateway = empty.variable("SSL_CERT_FILE", "none.pem").variable("SSL_CERT_DIR", "").launch();
+    assert_eq!(gateway.exit_code(), Some(2));
+    assert!(
+        gateway.log().contains("error[origin-tls]: plugin `jwt` cannot call an origin over TLS"),
+        "{}",
+        gateway.log()
+    );
 }
 
 /// Each issuer has keys of its own, and a token may stand in the field, a cookie or the query.

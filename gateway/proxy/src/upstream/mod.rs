@@ -25,7 +25,7 @@ pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
 pub use switched::{Duplex, Switched};
-pub(crate) use tls::authorities;
+pub use tls::{Authorities, authorities};
 
 use arc_swap::ArcSwap;
 use budget::Budget;

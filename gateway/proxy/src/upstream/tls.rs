@@ -9,7 +9,6 @@ use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -27,7 +26,7 @@ pub(super) struct Connector {
 pub(super) fn config(written: &UpstreamTls, protocol: Protocol) -> Result<Arc<ClientConfig>, rustls::Error> {
     let authorities = match &written.authorities {
         Some(authorities) => Arc::clone(authorities),
-        None => system()?,
+        None => authorities()?,
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -45,26 +44,19 @@ pub(super) fn config(written: &UpstreamTls, protocol: Protocol) -> Result<Arc<Cl
     Ok(Arc::new(config))
 }
 
-/// Those that the system knows, read once in the life of the process, on a thread that serves nobody: a call cannot wait for files.
+/// Who may have signed certificates.
+pub type Authorities = Arc<RootCertStore>;
+
+/// The authorities that the system knows. Reads files: never while requests are served.
 ///
 /// # Errors
-/// The system knows none.
-pub(crate) async fn authorities() -> Result<Arc<RootCertStore>, rustls::Error> {
-    static KNOWN: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
-    let read = async || {
-        let read = tokio::task::spawn_blocking(system).await;
-        read.map_err(|_| rustls::Error::General("the authorities could not be read".into()))?
-    };
-    KNOWN.get_or_try_init(read).await.cloned()
-}
-
-/// Those that the system knows.
-fn system() -> Result<Arc<RootCertStore>, rustls::Error> {
+/// It knows none.
+pub fn authorities() -> Result<Authorities, rustls::Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut authorities = RootCertStore::empty();
     authorities.add_parsable_certificates(found.certs);
     match authorities.is_empty() {
-        true => Err(rustls::Error::General("the system knows no authorities; `ca` names some".into())),
+        true => Err(rustls::Error::General("the system knows no authorities (`ca` names some)".into())),
         false => Ok(Arc::new(authorities)),
     }
 }
