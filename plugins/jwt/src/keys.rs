@@ -116,17 +116,24 @@ struct Kept {
 
 impl Fetched {
     fn verify(&self, token: &str, algorithms: &[Algorithm]) -> Result<Verified, Option<Refusal>> {
-        let held = self.current().ok_or(None)?;
-        let verified = crypto::verify_jws(token, held.set, algorithms);
-        let other = match &verified {
-            Err(Refusal::Key) => self.newer(held),
-            _ if is_forgotten(&verified) => self.kept(None),
-            _ => None,
-        };
-        match other {
-            Some(other) => crypto::verify_jws(token, other.set, algorithms).map_err(Some),
-            None => verified.map_err(Some),
+        let mut held = self.current().ok_or(None)?;
+        let verify = |held: &Held| crypto::verify_jws(token, held.set, algorithms);
+        let mut verified = verify(&held);
+        if is_forgotten(&verified) {
+            held = self.kept(None).ok_or(None)?;
+            verified = verify(&held);
         }
+        // Perhaps there are newer keys: first those that another instance has fetched, then the issuer's.
+        for newer in [Self::kept_after, Self::fetched_after] {
+            if !matches!(verified, Err(Refusal::Key)) {
+                break;
+            }
+            if let Some(newer) = newer(self, held) {
+                held = newer;
+                verified = verify(&held);
+            }
+        }
+        verified.map_err(Some)
     }
 
     /// The keys to use now.
@@ -151,11 +158,13 @@ impl Fetched {
         }
     }
 
-    /// Keys that were fetched after these, for a token whose key is not among them.
-    fn newer(&self, held: Held) -> Option<Held> {
-        if let Some(newer) = self.kept(Some(held.fetched)) {
-            return Some(newer);
-        }
+    /// Keys that are there and were fetched after these.
+    fn kept_after(&self, held: Held) -> Option<Held> {
+        self.kept(Some(held.fetched))
+    }
+
+    /// Keys that are fetched now, for a token whose key is not among these.
+    fn fetched_after(&self, held: Held) -> Option<Held> {
         let waiting = kv::increment(&self.waiting, 1, Some(TIMEOUT + SHORT)).unwrap_or(i64::MAX);
         let newer = if waiting <= WAITING { self.fetch_or_await(Some(held.fetched)) } else { None };
         if let Err(error) = kv::increment(&self.waiting, -1, Some(TIMEOUT + SHORT)) {
