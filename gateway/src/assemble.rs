@@ -70,10 +70,12 @@ impl Assembler {
         let upstreams = upstreams(&config, previous)?;
         let tables = routes::tables(&config, &plugins, &upstreams)?;
         let tls = tls::prepare(&config, previous)?;
+        let authorities = tls::authorities(&config)?;
         let snapshot = Snapshot {
             generation: previous.map_or(1, |previous| previous.snapshot.generation + 1),
             tables,
             upstreams,
+            authorities,
             trusted_proxies: config.trusted_proxies.clone(),
             counters: Counters::new(&self.instruments),
             pressure: self.pressure.clone(),

@@ -24,6 +24,12 @@ use std::marker::PhantomData;
 /// The shared attribute that names who asks.
 pub const CONSUMER: &str = "consumer";
 
+/// The shared attribute with what is known of the consumer, a JSON object.
+pub const CLAIMS: &str = "claims";
+
+/// The shared attribute with the groups of the consumer, a JSON list of strings.
+pub const GROUPS: &str = "groups";
+
 /// Whose certificate the client has shown, where the listener asks for one: the subject's name (RFC 4514).
 pub const TLS_SUBJECT: &str = "tls.subject";
 

@@ -13,3 +13,8 @@ pub fn now() -> Duration {
 pub fn monotonic() -> u64 {
     crate::sys::clock::monotonic()
 }
+
+/// Waits, at most a second at once and not past the deadline of the exchange: for what another exchange is about to bring.
+pub fn wait(time: Duration) {
+    crate::sys::clock::wait(u32::try_from(time.as_millis()).unwrap_or(u32::MAX));
+}

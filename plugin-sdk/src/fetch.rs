@@ -27,7 +27,7 @@ pub struct Request {
 
 impl Request {
     /// `upstream://NAME/path?query` for an upstream of the configuration, which is balanced and pooled as a client's request
-    /// is; or an absolute `http:` URL whose origin is granted.
+    /// is; or an absolute `http:` or `https:` URL whose origin is granted.
     #[must_use]
     pub fn new(method: &Method, url: impl Into<String>) -> Self {
         Self {

@@ -42,10 +42,12 @@
 extern crate self as plugin_sdk;
 
 pub mod attribute;
+pub mod claims;
 pub mod clock;
 #[cfg(feature = "condition")]
 pub mod condition;
 mod config;
+pub mod crypto;
 mod error;
 pub mod exchange;
 pub mod fetch;

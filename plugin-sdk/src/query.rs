@@ -35,6 +35,14 @@ impl Query {
         self.0.iter().find(|parameter| is(parameter, name)).map(|parameter| decode(split(parameter).1).into_owned())
     }
 
+    /// Each value of this name, decoded; what is not UTF-8 is replaced.
+    pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = String> + 'q {
+        self.0
+            .iter()
+            .filter(move |parameter| is(parameter, name))
+            .map(|parameter| decode(split(parameter).1).into_owned())
+    }
+
     /// Adds a parameter at the end.
     pub fn add(&mut self, name: &str, value: &str) {
         self.0.push(encode(name, value));
@@ -96,6 +104,7 @@ mod tests {
         let mut query = Query::parse("a=%41+b&&flag&b=1&b=2&c=%2f");
         assert_eq!(query.get("a").as_deref(), Some("A b"));
         assert_eq!(query.get("flag").as_deref(), Some(""));
+        assert_eq!(query.all("b").collect::<Vec<_>>(), ["1", "2"]);
         query.set("b", "x y&z=+%");
         query.rename("flag", "f");
         assert!(query.remove("missing") || query.get("d").is_none());

@@ -18,6 +18,10 @@ mod bindings {
             "gateway:plugin/limit@0.1.0/algorithm": crate::limit::Algorithm,
             "gateway:plugin/limit@0.1.0/budget": crate::limit::Budget,
             "gateway:plugin/limit@0.1.0/standing": crate::limit::Standing,
+            "gateway:plugin/crypto@0.1.0/key-set": crate::crypto::KeySet,
+            "gateway:plugin/crypto@0.1.0/algorithm": crate::crypto::Algorithm,
+            "gateway:plugin/crypto@0.1.0/verified": crate::crypto::Verified,
+            "gateway:plugin/crypto@0.1.0/refusal": crate::crypto::Refusal,
         },
         generate_all,
     });

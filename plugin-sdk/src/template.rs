@@ -5,12 +5,13 @@
 //! | `param.NAME` | what the route's path captured |
 //! | `header.NAME`, `query.NAME`, `cookie.NAME` | of the request; a parameter or a cookie decoded |
 //! | `attribute.NAME` | an attribute, as `consumer` or `plugin/name` |
-//! | `claim.NAME` | of the attribute `claims`; `claim.address.city` is one inside another |
+//! | `claim.NAME` | of the attribute `claims`; `claim.address.city` is one inside another; lists with commas, objects as JSON |
 //! | `response.NAME`, `status` | a field and the status of the response, once there is one |
 //! | `method`, `scheme`, `host`, `path`, `route`, `id`, `client` | of the request |
 //!
 //! `${header.x-tenant:-none}` is `none` where there is no such field, or an empty one. `$${` is a plain `${`.
 
+use crate::claims::{Claims, Names};
 use crate::{attribute, exchange, path, request, response};
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ enum Part {
 enum Source {
     Param(String),
     Attribute(String),
-    Claim(Vec<String>),
+    Claim { path: String, names: Names },
     Header(String),
     Query(String),
     Cookie(String),
@@ -129,7 +130,7 @@ impl Source {
         Ok(match (kind, name.is_empty()) {
             ("param", false) => Self::Param(name),
             ("attribute", false) => Self::Attribute(name),
-            ("claim", false) => Self::Claim(name.split('.').map(str::to_owned).collect()),
+            ("claim", false) => Self::Claim { names: Names::new([name.as_str()]), path: name },
             ("header", false) => Self::Header(name),
             ("query", false) => Self::Query(name),
             ("cookie", false) => Self::Cookie(name),
@@ -155,7 +156,10 @@ impl Source {
         match self {
             Self::Param(name) => exchange::param(name),
             Self::Attribute(name) => attribute::get(name),
-            Self::Claim(path) => claim(path),
+            Self::Claim { path, names } => {
+                let claims = attribute::get_bytes(attribute::CLAIMS)?;
+                Claims::parse(&claims, names).ok()?.text(path)
+            }
             Self::Header(name) => request::header(name),
             Self::Query(name) => request::parameter(name),
             Self::Cookie(name) => cookie(name),
@@ -169,17 +173,6 @@ impl Source {
             Self::Id => Some(exchange::id()),
             Self::Client => exchange::client_address().map(|address| address.to_string()),
         }
-    }
-}
-
-/// A claim as text; lists and objects as JSON.
-fn claim(path: &[String]) -> Option<String> {
-    let claims: Value = serde_json::from_slice(&attribute::get_bytes("claims")?).ok()?;
-    let value = path.iter().try_fold(&claims, |value, name| value.get(name))?;
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
     }
 }
 

@@ -19,12 +19,14 @@ pub const DEPTH: u8 = 3;
 pub enum Target {
     /// A named upstream.
     Upstream(Arc<str>),
-    /// An origin outside the configuration, `http://host:port`.
+    /// An origin outside the configuration, `http://host:port` or `https://host:port`.
     Origin {
         /// A name or an address, without brackets.
         host: String,
         /// Its port.
         port: u16,
+        /// Over TLS: its certificate must have the host's name and be signed by an authority that the system knows.
+        tls: bool,
         /// The grant names this very address, so it may be a private one.
         private: bool,
     },

@@ -27,11 +27,14 @@ pub enum Capability {
     SetUpstream,
     /// Takes from budgets.
     Limit,
+    /// Has signatures and passwords verified.
+    Crypto,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Identity, Self::Http, Self::Secrets, Self::SetUpstream, Self::Limit];
+    pub const ALL: [Self; 6] =
+        [Self::Identity, Self::Http, Self::Secrets, Self::SetUpstream, Self::Limit, Self::Crypto];
 
     /// As manifests and configurations write it.
     #[must_use]
@@ -42,6 +45,7 @@ impl Capability {
             Self::Secrets => "secrets",
             Self::SetUpstream => "set-upstream",
             Self::Limit => "limit",
+            Self::Crypto => "crypto",
         }
     }
 }
@@ -53,7 +57,7 @@ pub struct Grants {
     pub identity: bool,
     /// To call these upstreams, by name.
     pub http_upstreams: Vec<String>,
-    /// To call these origins: `http://host`, `http://host:port`.
+    /// To call these origins: `http://host`, `https://host:port`.
     pub http_origins: Vec<String>,
     /// To read these secrets, by name.
     pub secrets: BTreeMap<String, String>,
@@ -63,6 +67,8 @@ pub struct Grants {
     pub limit: Option<Arc<dyn Limiter>>,
     /// Where its `kv` stands, when not in memory. That is the configuration's choice alone: a plugin does not ask for it.
     pub kv: Option<Arc<dyn Values>>,
+    /// To have signatures and passwords verified.
+    pub crypto: bool,
 }
 
 impl Grants {
@@ -94,6 +100,7 @@ impl Grants {
             Capability::Secrets => !self.secrets.is_empty(),
             Capability::SetUpstream => !self.set_upstream.is_empty(),
             Capability::Limit => self.limit.is_some(),
+            Capability::Crypto => self.crypto,
         }
     }
 
@@ -107,6 +114,7 @@ impl Grants {
             Capability::Secrets => self.secrets.clear(),
             Capability::SetUpstream => self.set_upstream.clear(),
             Capability::Limit => self.limit = None,
+            Capability::Crypto => self.crypto = false,
         }
     }
 
@@ -128,16 +136,19 @@ impl fmt::Debug for Grants {
             .field("set_upstream", &self.set_upstream)
             .field("limit", &self.limit.is_some())
             .field("kv", &self.kv.is_some())
+            .field("crypto", &self.crypto)
             .finish()
     }
 }
 
-/// Scheme, host and port of an `http` URL in one spelling.
+/// Scheme, host and port of a URL in one spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// In lower case, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Whether the scheme is `https`.
+    pub(crate) tls: bool,
 }
 
 impl Origin {
@@ -146,8 +157,9 @@ impl Origin {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(format!("{} is neither `upstream://NAME/…` nor an absolute URL", quoted(url)));
         };
-        if !scheme.eq_ignore_ascii_case(Scheme::HTTP.as_str()) {
-            return Err(format!("the scheme {} is not supported; `http` and `upstream` are", quoted(scheme)));
+        let tls = scheme.eq_ignore_ascii_case(Scheme::HTTPS.as_str());
+        if !tls && !scheme.eq_ignore_ascii_case(Scheme::HTTP.as_str()) {
+            return Err(format!("the scheme {} is not supported; `http`, `https` and `upstream` are", quoted(scheme)));
         }
         let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let bad = || format!("{} is not a host and a port", quoted(authority));
@@ -160,7 +172,8 @@ impl Origin {
             return Err(bad());
         }
         let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
-        Ok((Self { host, port: authority.port_u16().unwrap_or(80) }, rest))
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok((Self { host, port, tls }, rest))
     }
 
     /// Whether its host is an address, not a name.
@@ -172,7 +185,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        write!(formatter, "http://{open}{}{close}:{}", self.host, self.port)
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(formatter, "{scheme}://{open}{}{close}:{}", self.host, self.port)
     }
 }
 
@@ -204,12 +218,14 @@ mod tests {
             ("http://h?x=1", "http://h:80", "?x=1"),
             ("http://[::1]:9/", "http://[::1]:9", "/"),
             ("http://[::1]", "http://[::1]:80", ""),
+            ("HTTPS://IdP.Example/keys", "https://idp.example:443", "/keys"),
+            ("https://h:80", "https://h:80", ""),
         ] {
             let (parsed, after) = Origin::parse(url).unwrap();
             assert_eq!((parsed.to_string().as_str(), after), (origin, rest), "{url}");
         }
         for url in [
-            "https://h/",
+            "ftp://h/",
             "h",
             "/x",
             "http://",

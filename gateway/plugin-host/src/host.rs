@@ -2,6 +2,7 @@
 
 use crate::abi::gateway::Imports;
 use crate::cache::Cache;
+use crate::capabilities::crypto::password;
 use crate::engine;
 use crate::kept::Kept;
 use crate::limits::MEMORY_CEILING;
@@ -64,6 +65,8 @@ pub struct Host {
     pub(crate) threads: usize,
     instruments: Instruments,
     kept: Mutex<HashMap<Arc<str>, Arc<Kept>>>,
+    /// How many passwords are hashed at once.
+    hashing: Arc<Semaphore>,
     _threads: Threads,
 }
 
@@ -104,6 +107,7 @@ impl Host {
             threads: options.threads,
             instruments: options.instruments,
             kept: Mutex::default(),
+            hashing: password::permits(),
             _threads: threads,
         }))
     }
@@ -132,7 +136,8 @@ impl Host {
     /// What belongs to a plugin's name.
     fn kept(&self, name: &Arc<str>) -> Arc<Kept> {
         let mut kept = self.kept.lock();
-        let of_name = kept.entry(Arc::clone(name)).or_insert_with(|| Arc::new(Kept::new(name, &self.instruments)));
+        let new = || Arc::new(Kept::new(name, &self.instruments, &self.hashing));
+        let of_name = kept.entry(Arc::clone(name)).or_insert_with(new);
         Arc::clone(of_name)
     }
 

@@ -1,16 +1,19 @@
 //! What belongs to a plugin's name, not to one version of it: it outlives instances, configurations and reloads.
 
-use crate::capabilities::{kv, log, metrics};
+use crate::capabilities::{crypto, kv, log, metrics};
 use gateway_core::clock;
 use gateway_core::instruments::{Counter, Instruments};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// The lasting things of one plugin.
 pub(crate) struct Kept {
     pub(crate) store: kv::Store,
     pub(crate) metrics: metrics::Metrics,
     pub(crate) log: log::Rate,
+    pub(crate) crypto: crypto::Crypto,
     /// Calls of host functions that were not granted.
     pub(crate) denied: Counter,
     pub(crate) denial_logged: AtomicBool,
@@ -19,12 +22,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn new(plugin: &str, instruments: &Instruments) -> Self {
+    pub(crate) fn new(plugin: &str, instruments: &Instruments, hashing: &Arc<Semaphore>) -> Self {
         let counter = |name: &str| instruments.counter(&format!("plugin.{plugin}.{name}"));
         Self {
             store: kv::Store::default(),
             metrics: metrics::Metrics::new(plugin, instruments),
             log: log::Rate::new(counter("log-lost")),
+            crypto: crypto::Crypto::new(Arc::clone(hashing)),
             denied: counter("denied"),
             denial_logged: AtomicBool::new(false),
             since: clock::now(),

@@ -23,19 +23,22 @@ pub(crate) struct State {
     pub(crate) meter: Meter,
     /// Calls to services that the present call made.
     pub(crate) fetches: u32,
+    /// Passwords that the present call had verified.
+    pub(crate) passwords: u32,
     /// Linear memory of all its instances, in bytes.
     pub(crate) memory: usize,
 }
 
 impl State {
     pub(crate) fn new(settings: Arc<PluginSettings>, kept: Arc<Kept>, pulse: Arc<Pulse>) -> Self {
-        Self { exchange: None, settings, kept, meter: Meter::new(pulse), fetches: 0, memory: 0 }
+        Self { exchange: None, settings, kept, meter: Meter::new(pulse), fetches: 0, passwords: 0, memory: 0 }
     }
 
     /// Lends it an exchange for one call.
     pub(crate) fn begin(&mut self, exchange: Box<Exchange>, cpu: Duration, deadline: Instant) {
         self.exchange = Some(exchange);
         self.fetches = 0;
+        self.passwords = 0;
         self.meter.begin(cpu, deadline);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::router::Router;
-use crate::upstream::Upstream;
+use crate::upstream::{Authorities, Upstream};
 use gateway_config::Network;
 use gateway_core::instruments::{Counter, Instruments};
 use gateway_core::pressure::Pressure;
@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub tables: HashMap<Arc<str>, Arc<Table>>,
     /// By name; a plugin may call or choose them.
     pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    /// Who may have signed the certificates of origins that plugins call; none where no plugin may call one over TLS.
+    pub authorities: Option<Authorities>,
     /// Proxies whose forwarding fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// What is counted of every request.

@@ -139,6 +139,7 @@ fn settings(written: &PluginUse, assembler: &Assembler, stores: &Stores) -> Plug
                 LimitGrant::Store(name) => stores.get(name).map(|store| Arc::new(store.clone()) as Arc<dyn Limiter>),
             },
             kv: grants.kv.as_ref().and_then(|name| Some(Arc::new(stores.get(name)?.clone()) as Arc<dyn Values>)),
+            crypto: grants.crypto,
         },
         limits: Limits {
             cpu: limits.cpu,

@@ -1,8 +1,9 @@
 //! TLS of each listener. What was not changed is carried over, with the tickets by which clients resume.
 
 use super::Assembly;
-use gateway_config::{Config, Diagnostic, Listener};
+use gateway_config::{Config, Diagnostic, Listener, PluginUse};
 use gateway_proxy::listener::Tls;
+use gateway_proxy::upstream::{self, Authorities};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,6 +28,21 @@ pub(super) fn prepare(
         }
     }
     if problems.is_empty() { Ok(prepared) } else { Err(problems) }
+}
+
+/// Who may have signed the certificates of origins that plugins call. Read anew for each generation; none where nothing asks for it.
+pub(super) fn authorities(config: &Config) -> Result<Option<Authorities>, Vec<Diagnostic>> {
+    let is_secure = |plugin: &&PluginUse| plugin.grants.http_origins.iter().any(|origin| origin.starts_with("https:"));
+    let Some(plugin) = config.plugins.iter().find(is_secure) else { return Ok(None) };
+    upstream::authorities().map(Some).map_err(|error| {
+        let message = format!("plugin `{}` cannot call an origin over TLS: {error}", plugin.name);
+        let hint = "define an upstream with this endpoint and a `ca`, and grant its name";
+        let diagnostic = Diagnostic::error("origin-tls", message).hint(hint);
+        vec![match plugin.places.first() {
+            Some(place) => diagnostic.at(place),
+            None => diagnostic,
+        }]
+    })
 }
 
 fn unchanged(listener: &Listener, previous: &Assembly) -> Option<Arc<Tls>> {

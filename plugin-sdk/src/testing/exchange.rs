@@ -3,6 +3,7 @@
 use super::outcome::Outcome;
 use super::run;
 use super::state::{Message, State};
+use crate::crypto::{Algorithm, Refusal, Verified};
 use crate::{Error, Field, Plugin, Response};
 use http::Method;
 use serde_json::Value;
@@ -150,6 +151,31 @@ impl Exchange {
     #[must_use]
     pub fn fetch_fails(mut self, url: &str, reason: &str) -> Self {
         self.state.answers.push((url.to_owned(), Err(Error::Failed(reason.to_owned()))));
+        self
+    }
+
+    /// Where the signature of this token is good, made with RS256 and a key of a set whose text contains `keys`.
+    #[must_use]
+    pub fn token(self, token: &str, keys: &str, payload: &Value) -> Self {
+        let verified = Verified {
+            algorithm: Algorithm::Rs256,
+            typ: Some("JWT".to_owned()),
+            payload: payload.to_string().into_bytes(),
+        };
+        self.verified(token, keys, Ok(verified))
+    }
+
+    /// Where this comes of verifying a token, by a set whose text contains `keys`; by another one its key is not known.
+    #[must_use]
+    pub fn verified(mut self, token: &str, keys: &str, outcome: Result<Verified, Refusal>) -> Self {
+        self.state.tokens.push((token.to_owned(), keys.to_owned(), outcome));
+        self
+    }
+
+    /// Where this is the hash of this password.
+    #[must_use]
+    pub fn password(mut self, hash: &str, password: &str) -> Self {
+        self.state.passwords.push((hash.to_owned(), password.to_owned()));
         self
     }
 

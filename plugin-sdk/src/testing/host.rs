@@ -204,6 +204,11 @@ pub(crate) mod clock {
     pub(crate) fn monotonic() -> u64 {
         now()
     }
+
+    /// Time passes at once.
+    pub(crate) fn wait(milliseconds: u32) {
+        with(|state| state.now += u64::from(milliseconds.min(1000)) * 1_000_000);
+    }
 }
 
 pub(crate) mod random {
@@ -349,6 +354,54 @@ pub(crate) mod secrets {
         with(|state| {
             state.allow("secrets")?;
             state.secrets.get(name).cloned().ok_or_else(|| Error::Denied(format!("the secret `{name}` is not granted")))
+        })
+    }
+}
+
+pub(crate) mod crypto {
+    use super::*;
+    use crate::crypto::{Algorithm, KeySet, Refusal, Verified};
+
+    /// Every text is taken that could be one; the number is its position among those of the exchange.
+    pub(crate) fn import_keys(keys: &str) -> Result<KeySet> {
+        with(|state| {
+            state.allow("crypto")?;
+            let start = keys.trim_start();
+            if !start.starts_with('{') && !start.starts_with("-----BEGIN PUBLIC KEY-----") {
+                return Err(Error::Invalid("it is neither JSON nor PEM with a `BEGIN PUBLIC KEY`".to_owned()));
+            }
+            let known = state.key_sets.iter().position(|known| known == keys);
+            let position = known.unwrap_or_else(|| {
+                state.key_sets.push(keys.to_owned());
+                state.key_sets.len() - 1
+            });
+            Ok(KeySet { id: u32::try_from(position).unwrap_or(u32::MAX), keys: 1, refused: Vec::new() })
+        })
+    }
+
+    pub(crate) fn verify_jws(token: &str, keys: u32, algorithms: &[Algorithm]) -> Result<Verified, Refusal> {
+        with(|state| {
+            state.allow("crypto").map_err(Refusal::Failed)?;
+            let set = state.key_sets.get(keys as usize);
+            let set = set.ok_or_else(|| Refusal::Failed(Error::Invalid(format!("there is no key set {keys}"))))?;
+            let scripted = state.tokens.iter().find(|(text, ..)| text == token);
+            let (_, keys, outcome) = scripted.ok_or(Refusal::Signature)?;
+            if !set.contains(keys) {
+                return Err(Refusal::Key);
+            }
+            let verified = outcome.clone()?;
+            if !algorithms.contains(&verified.algorithm) {
+                return Err(Refusal::Algorithm);
+            }
+            Ok(verified)
+        })
+    }
+
+    pub(crate) fn verify_password(hash: &str, password: &str) -> Result<bool> {
+        with(|state| {
+            state.allow("crypto")?;
+            state.hashed.push(hash.to_owned());
+            Ok(state.passwords.iter().any(|(known, right)| known == hash && right == password))
         })
     }
 }

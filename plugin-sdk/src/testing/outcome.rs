@@ -80,6 +80,12 @@ impl Outcome {
         self.state.metrics.get(name).copied()
     }
 
+    /// The hashes that the plugin had passwords verified against.
+    #[must_use]
+    pub fn hashed(&self) -> &[String] {
+        &self.state.hashed
+    }
+
     /// The calls that the plugin made.
     #[must_use]
     pub fn fetches(&self) -> &[Request] {

@@ -1,5 +1,6 @@
 //! What the fake gateway knows of the exchange that is being played.
 
+use crate::crypto::{Refusal, Verified};
 use crate::fetch::Request as Fetch;
 use crate::log::Level;
 use crate::{Error, Field, Response, Result};
@@ -68,6 +69,14 @@ pub(crate) struct State {
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) answers: Vec<(String, Result<Response>)>,
     pub(crate) fetches: Vec<Fetch>,
+    /// Tokens, what the text of their keys contains, and what comes of verifying them.
+    pub(crate) tokens: Vec<(String, String, Result<Verified, Refusal>)>,
+    /// The key sets that were imported.
+    pub(crate) key_sets: Vec<String>,
+    /// Hashes and their passwords.
+    pub(crate) passwords: Vec<(String, String)>,
+    /// The hashes that passwords were verified against.
+    pub(crate) hashed: Vec<String>,
 }
 
 /// Reads or changes the exchange of this thread.

@@ -83,6 +83,11 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Whether somebody of this name has a key.
+    pub(crate) fn names(&self, consumer: &str) -> bool {
+        self.entries.iter().any(|entry| entry.consumer == consumer)
+    }
+
     /// Whose key this is.
     pub(crate) fn consumer(&self, key: &str) -> Option<&str> {
         let hash = self.hasher.hash(key.as_bytes());

@@ -48,6 +48,30 @@ fn the_query_may_carry_it() {
 }
 
 #[test]
+fn a_cookie_or_several_fields_may_carry_it() {
+    let config = json!({ "keys": { "alice": "k" }, "header": ["x-key", "x-old-key"], "cookie": "key" });
+    let outcome = Exchange::get("/").header("x-old-key", "k").header("x-key", "").run::<ApiKey>(config.clone());
+    assert!(!outcome.reached_service, "the first field that is there counts");
+    let outcome =
+        Exchange::get("/").header("x-old-key", "k").header("cookie", "a=1; key=x; b=2").run::<ApiKey>(config.clone());
+    assert_eq!(outcome.attribute("consumer"), Some("alice"));
+    assert_eq!(outcome.request_header("x-old-key"), None);
+    assert_eq!(outcome.request_header("cookie").as_deref(), Some("a=1; b=2"));
+    let outcome = Exchange::get("/").header("cookie", "key=k").run::<ApiKey>(config);
+    assert_eq!(outcome.attribute("consumer"), Some("alice"));
+    assert_eq!(outcome.request_header("cookie"), None);
+}
+
+#[test]
+fn consumers_have_groups() {
+    let config = json!({ "keys": "alice:a\nbob:b", "groups": { "admin": ["alice"], "staff": ["alice"] } });
+    let alice = Exchange::get("/").header("x-api-key", "a").run::<ApiKey>(config.clone());
+    assert_eq!(alice.attribute("groups"), Some(r#"["admin","staff"]"#));
+    let bob = Exchange::get("/").header("x-api-key", "b").run::<ApiKey>(config);
+    assert_eq!(bob.attribute("groups"), None);
+}
+
+#[test]
 fn the_service_gets_it_only_when_it_should() {
     let config = json!({ "keys": { "alice": "k" }, "header": "x-key", "query": "key", "forward": true });
     let outcome = Exchange::get("/?key=k").header("X-Key", "k").run::<ApiKey>(config);
@@ -71,9 +95,12 @@ fn a_bad_configuration_is_named_and_no_key_repeated() {
         (json!({ "keys": { "alice": "" } }), "`keys`: the name and the key of `alice` must not be empty"),
         (json!({ "keys": "alice:a,bob:a" }), "`keys`: `alice` and `bob` have the same key"),
         (json!({ "keys": { "alice": 3 } }), "`keys.alice`: invalid type: integer `3`, expected a string"),
+        (json!({ "keys": "a:b", "header": [] }), "no `header`, `query` or `cookie` could carry a key"),
+        (json!({ "keys": "a:b", "header": 7 }), "`header`: a name, or a list of names"),
+        (json!({ "keys": "a:b", "groups": { "g": ["b"] } }), "`groups.g`: `b` has no key"),
         (
             json!({ "keys": "a:b", "heder": "x" }),
-            "`heder`: unknown field `heder`, expected one of `keys`, `header`, `query`, `forward`, `consumer-header`",
+            "`heder`: unknown field `heder`, expected one of `keys`, `header`, `query`, `cookie`, `groups`, `forward`, `consumer-header`",
         ),
     ] {
         assert_eq!(Exchange::get("/").try_run::<ApiKey>(config).unwrap_err(), message);

@@ -143,7 +143,7 @@ fn claims_cookies_and_defaults_fill_in() {
     for (name, value) in [
         ("x-sub", Some("alice")),
         ("x-city", Some("Bern")),
-        ("x-roles", Some(r#"["a","b"]"#)),
+        ("x-roles", Some("a,b")),
         ("x-none", None),
         ("x-tenant", Some("none")),
         ("x-session", Some("s1")),

@@ -85,7 +85,7 @@ pub struct Grants {
     pub identity: bool,
     /// Call these upstreams.
     pub http_upstreams: Vec<Arc<str>>,
-    /// Call these origins (`http://host:port`).
+    /// Call these origins (`http://host:port`, `https://host:port`).
     pub http_origins: Vec<String>,
     /// Read these secrets: name and value.
     pub secrets: Vec<(String, Secret)>,
@@ -95,6 +95,8 @@ pub struct Grants {
     pub limit: LimitGrant,
     /// Keep values in this store.
     pub kv: Option<Arc<str>>,
+    /// Have signatures and passwords verified.
+    pub crypto: bool,
 }
 
 /// Where a plugin's budgets are counted.

@@ -232,7 +232,7 @@ impl<'d> Plugins<'d> {
     }
 
     fn grants(&mut self, written: &sections::Grants, reports: &mut Reports) -> Option<Grants> {
-        let mut grants = Grants { identity: written.identity(), ..Grants::default() };
+        let mut grants = Grants { identity: written.identity(), crypto: written.crypto(), ..Grants::default() };
         let mut is_complete = true;
         for grant in &written.http {
             match &grant.value {

@@ -114,7 +114,7 @@ impl State {
         }
         // The grant is the same text, so an address in it was named by whoever wrote the configuration.
         let private = origin.is_address();
-        Ok((Target::Origin { host: origin.host, port: origin.port, private }, path_and_query(path)?))
+        Ok((Target::Origin { host: origin.host, port: origin.port, tls: origin.tls, private }, path_and_query(path)?))
     }
 }
 

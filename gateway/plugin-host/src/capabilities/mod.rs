@@ -2,6 +2,7 @@
 
 mod clock;
 mod config;
+pub(crate) mod crypto;
 mod exchange;
 pub(crate) mod fields;
 pub(crate) mod http;

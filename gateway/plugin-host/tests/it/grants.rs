@@ -3,15 +3,24 @@
 use crate::guest::Guest;
 use crate::kit::{self, answer, asking, exchange, on_request};
 use gateway_core::clock;
-use gateway_core::plugin::{FaultKind, Plugin};
+use gateway_core::plugin::{FaultKind, Flow, Plugin};
 use gateway_plugin_host::{Capability, LoadError, PluginSettings};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A secret.
+const KEYS: &str = r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+
+/// Hashes of `open sesame` and `hunter2`, cheap ones.
+const BCRYPT: &str = "$2y$04$XStBUGs.AdHYSDSCMat.FufjjIztXSd15K2JYIHvrRMyUJC5rm8Nu";
+const ARGON2: &str = "$argon2id$v=19$m=1024,t=1,p=1$IFaWBwRI+FUta/RKAiMK8w$qUEsS4qcUHPC+KYJqqBIkL/IMZnqOLCdI1+tL091aAA";
+
 fn all_granted(settings: &mut PluginSettings) {
     settings.grants.identity = true;
+    settings.grants.crypto = true;
     settings.grants.http_upstreams = vec!["orders".to_owned()];
-    settings.grants.http_origins = vec!["http://10.0.0.5:8080".to_owned(), "http://idp.example".to_owned()];
+    settings.grants.http_origins =
+        vec!["http://10.0.0.5:8080".to_owned(), "http://idp.example".to_owned(), "https://keys.example".to_owned()];
     settings.grants.secrets = [("KEY".to_owned(), "hunter2".to_owned())].into();
     settings.grants.set_upstream = vec!["orders".to_owned(), "gone".to_owned()];
 }
@@ -46,6 +55,8 @@ async fn w9_nothing_is_allowed_without_asking_and_granting() {
         calling("exchange.set-attribute", &["consumer", "ada"]),
         calling("exchange.set-upstream", &["orders"]),
         calling("secrets.get", &["KEY"]),
+        calling("crypto.import-keys", &[KEYS]),
+        calling("crypto.verify-password", &[BCRYPT, "open sesame"]),
         fetching("upstream://orders/x", None),
         fetching("http://10.0.0.5:8080/x", None),
     ] {
@@ -78,6 +89,16 @@ async fn what_is_asked_and_granted_is_done() {
         ("exchange.set-upstream", &["other"], 400),
         ("secrets.get", &["KEY"], 0),
         ("secrets.get", &["OTHER"], 400),
+        ("crypto.import-keys", &[KEYS], 0),
+        ("crypto.import-keys", &["{}"], 402),
+        ("crypto.verify-password", &[BCRYPT, "open sesame"], 0),
+        ("crypto.verify-password", &[BCRYPT, "open sesam"], 0),
+        ("crypto.verify-password", &[ARGON2, "hunter2"], 0),
+        ("crypto.verify-password", &["$2y$15$XStBUGs.AdHYSDSCMat.FufjjIztXSd15K2JYIHvrRMyUJC5rm8Nu", "x"], 403),
+        ("crypto.verify-password", &["$argon2id$v=19$m=1048576,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "x"], 403),
+        ("crypto.verify-password", &["$2y$04$short", "x"], 402),
+        ("crypto.verify-password", &["$apr1$x$y", "x"], 402),
+        ("crypto.verify-password", &["hunter2", "hunter2"], 402),
     ] {
         let component = asking(&calling(function, arguments), &Capability::ALL);
         let plugin = kit::plugin_with(&component, all_granted).await;
@@ -102,7 +123,9 @@ async fn services_are_called_where_that_is_granted() {
         ("http://IDP.example:80/a", 200, "private: false"),
         ("http://10.0.0.5:8081/a", 400, "http://10.0.0.5:8081"),
         ("http://10.0.0.5:8080@evil/", 402, "not a host"),
-        ("https://idp.example/", 402, "the scheme `https` is not supported"),
+        ("https://keys.example/a", 200, "port: 443, tls: true, private: false"),
+        ("https://idp.example/", 400, "the origin `https://idp.example:443`"),
+        ("http://keys.example/", 400, "the origin `http://keys.example:80`"),
         ("file:///etc/passwd", 402, "the scheme `file` is not supported"),
         ("http://idp.example//evil/", 200, "host: \"idp.example\""),
         ("http://idp.example/a#b", 402, "percent-encoded"),
@@ -205,4 +228,79 @@ async fn w8_a_full_pool_refuses_within_a_bounded_time() {
     assert!(refused.iter().all(|(_, time)| *time < Duration::from_millis(300)), "{refused:?}");
     assert_eq!(plugin.statistics().full, 14);
     assert_eq!(call().await.0.unwrap().0, 200);
+}
+
+/// Whether a password is right is in the result, and hashing holds neither the thread nor the guest's CPU time.
+#[tokio::test]
+async fn passwords_are_verified_beside_the_threads_that_serve() {
+    let verifying = |hash: &str, password: &str| {
+        let mut guest = Guest::new().import("crypto.verify-password");
+        let (hash, password) = (guest.text(hash), guest.text(password));
+        let body = format!(
+            "(result i32)
+            (call $crypto.verify-password {hash} {password} (i32.const 64))
+            (if (i32.load8_u (i32.const 64)) (then (return (call $outcome))))
+            (call $respond (i32.add (i32.const 200) (i32.load8_u (i32.const 68))) (i32.const 0) (i32.const 0))"
+        );
+        asking(&guest.phase("on-request", body).build(), &[Capability::Crypto])
+    };
+    for (hash, password, expected) in [
+        (BCRYPT, "open sesame", 201),
+        (BCRYPT, "open sesam", 200),
+        (BCRYPT, "", 200),
+        (ARGON2, "hunter2", 201),
+        (ARGON2, "hunter3", 200),
+    ] {
+        let plugin = kit::plugin_with(&verifying(hash, password), all_granted).await;
+        for _ in 0..2 {
+            assert_eq!(on_request(&plugin).await.unwrap().0, expected, "{password}");
+        }
+    }
+    // Some hundred milliseconds each, of which the guest's limit is ten.
+    let costly = "$2y$12$XStBUGs.AdHYSDSCMat.FufjjIztXSd15K2JYIHvrRMyUJC5rm8Nu";
+    let plugin = kit::plugin_with(&verifying(costly, "wrong"), all_granted).await;
+    let ticks = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..20 {
+            let begin = clock::now();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            longest = longest.max(begin.elapsed());
+        }
+        longest
+    };
+    let begin = clock::now();
+    let (verified, longest) = tokio::join!(on_request(&plugin), ticks);
+    assert_eq!(verified.unwrap().0, 200);
+    assert!(begin.elapsed() > longest * 2, "{longest:?} of {:?}", begin.elapsed());
+    // It is over at the deadline, whatever the hash still takes; whether the guest hears of that is a matter of a millisecond.
+    let took = begin.elapsed();
+    let mut late = exchange();
+    late.deadline = clock::now() + took / 10;
+    let begin = clock::now();
+    match plugin.on_request(late).await.1 {
+        Ok(flow) => assert_eq!(answer(flow), (404, "passwords could not be hashed in time".to_owned())),
+        Err(fault) => assert_eq!(fault.kind, FaultKind::Wall),
+    }
+    assert!(begin.elapsed() < took / 2, "{:?} of {took:?}", begin.elapsed());
+}
+
+/// A guest that waits holds nobody up, and not past its deadline.
+#[tokio::test]
+async fn waiting_for_others_is_bounded() {
+    let component = Guest::new()
+        .import("clock.wait")
+        .phase("on-request", "(result i32) (call $clock.wait (i32.const 60000)) (call $next)")
+        .build();
+    let plugin = kit::plugin(&component).await;
+    let begin = clock::now();
+    let calls = (0..20).map(|_| async {
+        let mut exchange = exchange();
+        exchange.deadline = clock::now() + Duration::from_millis(100);
+        plugin.on_request(exchange).await.1.map_err(|fault| fault.kind)
+    });
+    for ended in futures_util::future::join_all(calls).await {
+        assert!(matches!(ended, Ok(Flow::Next) | Err(FaultKind::Wall)), "{ended:?}");
+    }
+    let elapsed = begin.elapsed();
+    assert!((Duration::from_millis(99)..Duration::from_secs(1)).contains(&elapsed), "{elapsed:?}");
 }

@@ -26,6 +26,9 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("http.fetch", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)"),
     ("http.fetch-all", "(param i32 i32 i32)"),
     ("secrets.get", "(param i32 i32 i32)"),
+    ("clock.wait", "(param i32)"),
+    ("crypto.import-keys", "(param i32 i32 i32)"),
+    ("crypto.verify-password", "(param i32 i32 i32 i32 i32)"),
 ];
 
 /// Memory, an allocator that is emptied after each call, and ways to answer. Data stands below 32 KiB, results at 64.

@@ -2,7 +2,7 @@
 
 use super::{HostField, Sending, Upload, request};
 use crate::snapshot::Snapshot;
-use crate::upstream::{Destination, Upstream};
+use crate::upstream::{Authorities, Destination, Upstream};
 use gateway_config::{Endpoint, Retry as Policy};
 use gateway_core::dispatch::{BoxFuture, Call, Dispatch, Target};
 use gateway_core::headers::strip_hop_by_hop;
@@ -22,10 +22,15 @@ impl Dispatch for Snapshot {
                     })?;
                     (Arc::clone(upstream), HostField::Endpoint)
                 }
-                Target::Origin { host, port, private } => {
-                    let field = HeaderValue::try_from(Destination::new(host, *port).authority("http"))
+                Target::Origin { host, port, tls, private } => {
+                    let scheme = if *tls { "https" } else { "http" };
+                    let field = HeaderValue::try_from(Destination::new(host, *port).authority(scheme))
                         .map_err(|cause| Error::new(Kind::Internal, "the host cannot be a field").because(cause))?;
-                    (Arc::new(origin(host, *port, *private).await?), HostField::Given(field))
+                    let authorities = self.authorities.as_ref().filter(|_| *tls);
+                    if *tls && authorities.is_none() {
+                        return Err(Error::new(Kind::TlsProtocolError, "no authorities are known"));
+                    }
+                    (Arc::new(origin(host, *port, authorities, *private).await?), HostField::Given(field))
                 }
             };
             let deadline = call.deadline;
@@ -52,7 +57,7 @@ fn outgoing(call: Call) -> http::Request<Body> {
 
 /// An origin outside the configuration. Its addresses are looked at after the name was resolved, and it is those that are
 /// connected to: a name cannot be turned to a private address between the check and the call.
-async fn origin(host: &str, port: u16, private: bool) -> Result<Upstream, Error> {
+async fn origin(host: &str, port: u16, authorities: Option<&Authorities>, private: bool) -> Result<Upstream, Error> {
     let addresses = Destination::new(host, port).addresses().await?;
     let allowed = addresses.into_iter().find(|address| private || is_public(address.ip())).ok_or_else(|| {
         Error::new(
@@ -60,10 +65,15 @@ async fn origin(host: &str, port: u16, private: bool) -> Result<Upstream, Error>
             format!("`{host}` has only private addresses; grant an address or an upstream"),
         )
     })?;
-    let endpoint = Endpoint { host: allowed.ip().to_string(), port, tls: false, weight: 1, priority: 0 };
+    let endpoint =
+        Endpoint { host: allowed.ip().to_string(), port, tls: authorities.is_some(), weight: 1, priority: 0 };
     let mut settings = gateway_config::Upstream::of(host.into(), vec![endpoint]);
     settings.limits.connections = 1;
-    Upstream::new(settings, None).map_err(|cause| Error::new(Kind::Internal, "TLS cannot be spoken").because(cause))
+    settings.tls.authorities = authorities.cloned();
+    // The certificate is for the name, whichever address stands for it.
+    settings.tls.server_name = Some(host.to_owned());
+    Upstream::new(settings, None)
+        .map_err(|cause| Error::new(Kind::TlsProtocolError, "TLS cannot be spoken").because(cause))
 }
 
 /// Neither of this machine nor of a private, link-local, shared, documentation or multicast range.

@@ -25,6 +25,7 @@ pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
 pub use switched::{Duplex, Switched};
+pub use tls::{Authorities, authorities};
 
 use arc_swap::ArcSwap;
 use budget::Budget;

@@ -26,7 +26,7 @@ pub(super) struct Connector {
 pub(super) fn config(written: &UpstreamTls, protocol: Protocol) -> Result<Arc<ClientConfig>, rustls::Error> {
     let authorities = match &written.authorities {
         Some(authorities) => Arc::clone(authorities),
-        None => system()?,
+        None => authorities()?,
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -44,13 +44,19 @@ pub(super) fn config(written: &UpstreamTls, protocol: Protocol) -> Result<Arc<Cl
     Ok(Arc::new(config))
 }
 
-/// Those that the system knows.
-fn system() -> Result<Arc<RootCertStore>, rustls::Error> {
+/// Who may have signed certificates.
+pub type Authorities = Arc<RootCertStore>;
+
+/// The authorities that the system knows. Reads files: never while requests are served.
+///
+/// # Errors
+/// It knows none.
+pub fn authorities() -> Result<Authorities, rustls::Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut authorities = RootCertStore::empty();
     authorities.add_parsable_certificates(found.certs);
     match authorities.is_empty() {
-        true => Err(rustls::Error::General("the system knows no authorities; `ca` names some".into())),
+        true => Err(rustls::Error::General("the system knows no authorities (`ca` names some)".into())),
         false => Ok(Arc::new(authorities)),
     }
 }

@@ -48,7 +48,7 @@ section! {
     Grants {
         /// Write who the consumer is: the attributes `consumer`, `claims` and `groups`.
         "identity" => identity: bool, default(false);
-        /// Call these: names of upstreams, or origins such as `http://keys.internal:8080`.
+        /// Call these: names of upstreams, or origins such as `https://idp.example`.
         "http" => http: Vec<Spanned<HttpGrant>>, empty;
         /// Read these secrets.
         "secrets" => secrets: Vec<Spanned<Name>>, empty;
@@ -59,6 +59,8 @@ section! {
         "limit" => limit: LimitGrant, empty;
         /// Keep its values in this `[store]`, not in the memory of this gateway.
         "kv" => kv: Spanned<Name>, optional;
+        /// Have signatures of tokens and hashes of passwords verified.
+        "crypto" => crypto: bool, default(false);
     }
 }
 

@@ -100,27 +100,23 @@ impl Scalar for HostAndPort {
 pub(crate) enum HttpGrant {
     /// `orders`.
     Upstream(Name),
-    /// `http://host:port`, with the port always there.
+    /// `http://host:port` or `https://host:port`, with the port always there.
     Origin(String),
 }
 
 impl Scalar for HttpGrant {
     const CODE: &'static str = "invalid-url";
-    const TEXT: Text =
-        Text { what: "an upstream or an origin", example: Some("http://keys.internal:8080"), pattern: None };
+    const TEXT: Text = Text { what: "an upstream or an origin", example: Some("https://idp.example"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if !text.contains("://") {
             return Name::parse(text).map(Self::Upstream);
         }
         let EndpointUrl(Endpoint { host, port, tls, .. }) = EndpointUrl::parse(text)?;
-        if tls {
-            let fault = Fault::new("a plugin calls an origin over plain HTTP only");
-            return Err(fault.hint("define an upstream with this endpoint, and grant its name"));
-        }
+        let scheme = if tls { "https" } else { "http" };
         match host.contains(':') {
-            true => Ok(Self::Origin(format!("http://[{host}]:{port}"))),
-            false => Ok(Self::Origin(format!("http://{host}:{port}"))),
+            true => Ok(Self::Origin(format!("{scheme}://[{host}]:{port}"))),
+            false => Ok(Self::Origin(format!("{scheme}://{host}:{port}"))),
         }
     }
 }

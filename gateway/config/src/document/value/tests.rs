@@ -53,6 +53,11 @@ fn endpoints_have_a_port() {
         HttpGrant::Origin("http://[::1]:80".to_owned()),
         "origins are written as they are asked for"
     );
+    assert_eq!(
+        HttpGrant::parse("https://IdP.example").unwrap(),
+        HttpGrant::Origin("https://idp.example:443".to_owned())
+    );
+    assert!(HttpGrant::parse("https://idp.example/keys").is_err());
 }
 
 #[test]

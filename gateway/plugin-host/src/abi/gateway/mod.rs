@@ -16,6 +16,8 @@ mod bindings {
             "gateway:plugin/http": async,
             "gateway:plugin/kv": async,
             "gateway:plugin/limit": async,
+            "gateway:plugin/clock.wait": async,
+            "gateway:plugin/crypto.verify-password": async,
             "gateway:plugin/random": trappable,
         },
     });
