@@ -1,9 +1,10 @@
 //! The order of events for one exchange, as one function that reads top to bottom.
 
+use crate::cache;
 use crate::chain::{Chain, Participants};
 use crate::completion::Outcome;
 use crate::compress::{self, Offer};
-use crate::forward::{self, Peer, Sending, Upload};
+use crate::forward::{self, Framing, Peer, Sending, Upload};
 use crate::route::{Dispatch, Forward, Route};
 use crate::router::Captured;
 use crate::snapshot::Snapshot;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 /// What the events of an exchange need beside it.
 pub struct Work<'a> {
     /// The generation that the exchange is pinned to.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'a Arc<Snapshot>,
     /// Whose connection it came on.
     pub peer: &'a Peer,
     /// Its upload.
@@ -42,7 +43,7 @@ pub async fn run(
     work: &Work<'_>,
     exchange: Box<Exchange>,
     body: Body,
-    route: &Route,
+    route: &Arc<Route>,
 ) -> (Box<Exchange>, Body, Outcome) {
     let mut outcome = Outcome::default();
     // What the client takes, whatever the chain makes of its request.
@@ -58,7 +59,7 @@ pub async fn run(
     let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
     let answered = match asked {
         Asked::Answered(answer) => Ok(place(exchange, answer)),
-        Asked::Next(body) => dispatch(work, exchange, body, route).await,
+        Asked::Next(body) => cached(work, exchange, body, route).await,
         Asked::Failed(error) => Err((exchange, error)),
     };
     let (mut exchange, mut body, outcome) = finish(answered, &route.chain, outcome).await;
@@ -160,15 +161,35 @@ async fn on_request(
     (exchange, Asked::Next(body))
 }
 
+/// What answers, or what is stored of it.
+async fn cached(
+    work: &Work<'_>,
+    exchange: Box<Exchange>,
+    body: Body,
+    route: &Arc<Route>,
+) -> Result<Answered, (Box<Exchange>, Error)> {
+    match (&work.snapshot.cache, &route.cache) {
+        // On the heap: most requests do not come here.
+        (Some(caching), Some(rules)) => Box::pin(cache::serve(work, caching, rules, exchange, body, route)).await,
+        // What is stored by another route may be what this one changes.
+        (Some(caching), None) if !exchange.request.method.is_safe() => {
+            Box::pin(cache::pass(work, caching, exchange, body, route)).await
+        }
+        _ => dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body)),
+    }
+}
+
 /// What answers: a service, a plugin, a redirect, a fixed response.
-async fn dispatch(
+pub(crate) async fn dispatch(
     work: &Work<'_>,
     exchange: Box<Exchange>,
     body: Body,
     route: &Route,
-) -> Result<Answered, (Box<Exchange>, Error)> {
-    match &route.dispatch {
-        Dispatch::Upstream(to) => upstream(work, exchange, body, to, route.chain.reads_after_dispatch()).await,
+) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
+    let answered = match &route.dispatch {
+        Dispatch::Upstream(to) => {
+            return upstream(work, exchange, body, to, route.chain.reads_after_dispatch()).await;
+        }
         Dispatch::Answer(plugin) => handle(exchange, body, plugin).await,
         Dispatch::Respond(answer) => Ok(place(exchange, answer.clone())),
         Dispatch::Redirect { status, location } => {
@@ -182,7 +203,8 @@ async fn dispatch(
             };
             Ok(place(exchange, Answer { status: *status, headers, ..Answer::default() }))
         }
-    }
+    };
+    answered.map(|(exchange, body)| (exchange, body, Framing::Own))
 }
 
 async fn upstream(
@@ -191,7 +213,7 @@ async fn upstream(
     body: Body,
     to: &Forward,
     keep_head: bool,
-) -> Result<Answered, (Box<Exchange>, Error)> {
+) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
     let answered = async {
         let upstream = Arc::clone(forward::chosen(work.snapshot, &exchange, &to.targets)?);
         let key = upstream.key_by().and_then(|by| key::of(by, &exchange));
@@ -211,8 +233,9 @@ async fn upstream(
     match answered.await {
         Ok(response) => {
             let (head, body) = response.into_parts();
+            let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
             exchange.response = Some(Response { status: head.status, headers: head.headers });
-            Ok((exchange, body))
+            Ok((exchange, body, framing))
         }
         Err(error) => Err((exchange, error)),
     }

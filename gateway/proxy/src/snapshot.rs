@@ -1,5 +1,6 @@
 //! One generation of everything that serves requests. Pinned by each request, swapped as a whole.
 
+use crate::cache::Caching;
 use crate::chain::Chain;
 use crate::router::Router;
 use crate::upstream::Upstream;
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub tables: HashMap<Arc<str>, Arc<Table>>,
     /// By name; a plugin may call or choose them.
     pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    /// What is stored, where a route has a cache.
+    pub cache: Option<Caching>,
     /// Proxies whose forwarding fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// What is counted of every request.

@@ -3,6 +3,7 @@
 //! Everything here goes on past a problem with what is left, so that one run reports all of them.
 
 mod ambiguity;
+mod cache;
 mod chains;
 mod compress;
 mod discover;
@@ -44,6 +45,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let mut chains = Chains::new(&names, plugins);
 
     let listeners = listeners::resolve(document, &mut chains, &mut certificates, reports);
+    let cache = cache::store(document, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);
     names.warn_unused(reports);
@@ -60,6 +62,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         certificate_files: certificates.files,
         plugin_directory,
         admin: admin.map(|address| address.0),
+        cache,
         drain: server.drain().duration(),
         memory: server.memory.map(|memory| memory.bytes()),
         drain_delay: server.drain_delay.map(|delay| delay.duration()).unwrap_or_default(),
