@@ -103,7 +103,7 @@ impl Lookup<'_> {
         let body = match terms.filter(|_| keeps) {
             Some(terms) => self.keep(&exchange, &head, body, terms, date, flight),
             None => {
-                if is_get && head.status != StatusCode::NOT_MODIFIED && !head.status.is_server_error() {
+                if is_whole && !head.status.is_server_error() {
                     self.pass_by(&exchange, stored.is_some());
                 }
                 land(flight, Landing::Own);

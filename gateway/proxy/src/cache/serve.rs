@@ -160,9 +160,9 @@ impl<'a> Lookup<'a> {
                 Boarding::Waits(_) if waited.as_ref() == Some(&flight) => return going(None),
                 Boarding::Waits(landing) => landing,
             };
+            self.cache.counters.collapsed.increment();
             match timeout_at(patience.into(), landed(landing)).await {
                 Ok(Landing::Stored) => {
-                    self.cache.counters.collapsed.increment();
                     story.collapsed = true;
                     waited = Some(flight);
                 }
@@ -185,15 +185,13 @@ impl<'a> Lookup<'a> {
     pub(super) fn give(&self, exchange: &mut Exchange, stored: &Stored, story: Story) -> Body {
         let (now, counters) = (now(), &self.cache.counters);
         let left = stored.terms.left(now);
-        let counter = match (story.forward.filter(|_| !story.collapsed), left > 0) {
-            (Some(_), _) if story.said == Some(304) => &counters.validated,
-            (_, true) => &counters.hits,
-            (_, false) => &counters.stale,
+        let counter = match story.said {
+            Some(304) => &counters.validated,
+            _ if left > 0 => &counters.hits,
+            _ => &counters.stale,
         };
         counter.increment();
-        // What another one has fetched is a hit for those who waited (RFC 9211 2.2).
-        let forward = story.forward.filter(|_| story.said.is_some() || left <= 0 && !story.collapsed);
-        let story = Story { left: Some(left), forward, ..story };
+        let story = Story { left: Some(left), ..story };
         let mut headers = stored.headers.clone();
         remove_own(&mut headers);
         headers.insert(AGE, HeaderValue::from(stored.terms.age(now).as_secs()));
