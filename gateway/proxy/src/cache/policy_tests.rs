@@ -4,8 +4,8 @@ use super::control::Asked;
 use super::policy::{Answered, Policy as _, Refusal, Reuse, Rfc9111};
 use gateway_config::{Cache, CacheKey, Share, Ttl};
 use gateway_core::clock::now;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::StatusCode;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::time::{Duration, SystemTime};
 
 /// What is expected of a case.
@@ -106,108 +106,120 @@ fn check(family: &str, cases: &[(&str, u64, Expected)]) {
 
 #[test]
 fn freshness() {
-    check("max-age, s-maxage and expires", &[
-        ("", 0, USELESS),
-        ("cache-control: max-age=60", 59, FRESH),
-        ("cache-control: max-age=60", 60, VALIDATED),
-        ("cache-control: MaX-aGe=60", 59, FRESH),
-        ("cache-control: max-age=0", 0, USELESS),
-        ("cache-control: max-age=0\netag: \"a\"", 0, VALIDATED),
-        ("cache-control: max-age=2147483648", 1 << 30, FRESH),
-        ("cache-control: max-age=99999999999999999999", 1 << 30, FRESH),
-        ("cache-control: max-age=1, s-maxage=60", 59, FRESH),
-        ("cache-control: max-age=60, s-maxage=1", 1, VALIDATED),
-        ("cache-control: max-age=60\ncache-control: s-maxage=1", 1, VALIDATED),
-        ("cache-control: max-age=60\nexpires: @-60\ndate: @0", 59, FRESH),
-        ("cache-control: max-age=0\nexpires: @60\ndate: @0", 0, USELESS),
-        ("cache-control: max-age=60\nexpires: 0", 59, FRESH),
-        ("expires: @60\ndate: @0", 59, FRESH),
-        ("expires: @60\ndate: @0", 60, VALIDATED),
-        ("expires: @60\ndate: @61", 0, USELESS),
-        ("expires: @0\ndate: @0", 0, USELESS),
-        ("expires: 0\ndate: @0", 0, USELESS),
-        ("expires: -1\ndate: @0", 0, USELESS),
-        ("expires: @60\ndate: x", 59, FRESH),
-        ("expires: @60\nexpires: @600", 0, USELESS),
-        ("expires: Sunday, 06-Nov-94 08:49:37 GMT", 0, USELESS),
-        ("expires: Fri, 01 Jan 2027 00:00:00 UTC", 0, USELESS),
-        ("expires: Fri, 01 Jan 27 00:00:00 GMT", 0, USELESS),
-        ("expires: Fri, 01-Jan-2027 00:00:00 GMT", 0, USELESS),
-        ("expires: Fri, 01 Jan 2027 0:00:00 GMT", 0, USELESS),
-        ("expires: Fri, 01 Jan 2027 00:00:00 GMT", 3600, FRESH),
-    ]);
+    check(
+        "max-age, s-maxage and expires",
+        &[
+            ("", 0, USELESS),
+            ("cache-control: max-age=60", 59, FRESH),
+            ("cache-control: max-age=60", 60, VALIDATED),
+            ("cache-control: MaX-aGe=60", 59, FRESH),
+            ("cache-control: max-age=0", 0, USELESS),
+            ("cache-control: max-age=0\netag: \"a\"", 0, VALIDATED),
+            ("cache-control: max-age=2147483648", 1 << 30, FRESH),
+            ("cache-control: max-age=99999999999999999999", 1 << 30, FRESH),
+            ("cache-control: max-age=1, s-maxage=60", 59, FRESH),
+            ("cache-control: max-age=60, s-maxage=1", 1, VALIDATED),
+            ("cache-control: max-age=60\ncache-control: s-maxage=1", 1, VALIDATED),
+            ("cache-control: max-age=60\nexpires: @-60\ndate: @0", 59, FRESH),
+            ("cache-control: max-age=0\nexpires: @60\ndate: @0", 0, USELESS),
+            ("cache-control: max-age=60\nexpires: 0", 59, FRESH),
+            ("expires: @60\ndate: @0", 59, FRESH),
+            ("expires: @60\ndate: @0", 60, VALIDATED),
+            ("expires: @60\ndate: @61", 0, USELESS),
+            ("expires: @0\ndate: @0", 0, USELESS),
+            ("expires: 0\ndate: @0", 0, USELESS),
+            ("expires: -1\ndate: @0", 0, USELESS),
+            ("expires: @60\ndate: x", 59, FRESH),
+            ("expires: @60\nexpires: @600", 0, USELESS),
+            ("expires: Sunday, 06-Nov-94 08:49:37 GMT", 0, USELESS),
+            ("expires: Fri, 01 Jan 2027 00:00:00 UTC", 0, USELESS),
+            ("expires: Fri, 01 Jan 27 00:00:00 GMT", 0, USELESS),
+            ("expires: Fri, 01-Jan-2027 00:00:00 GMT", 0, USELESS),
+            ("expires: Fri, 01 Jan 2027 0:00:00 GMT", 0, USELESS),
+            ("expires: Fri, 01 Jan 2027 00:00:00 GMT", 3600, FRESH),
+        ],
+    );
 }
 
 #[test]
 fn directives_are_read_as_they_are_meant() {
-    check("syntax", &[
-        ("cache-control: x, max-age=60", 59, FRESH),
-        ("cache-control: x=\"max-age=60\", max-age=1", 1, VALIDATED),
-        ("cache-control: max-age=1, x=\"max-age=60\"", 1, VALIDATED),
-        ("cache-control: x=\"a\\\", no-store\", max-age=60", 59, FRESH),
-        ("cache-control: max-age=\"60\"", 59, FRESH),
-        ("cache-control: max-age='60'", 0, USELESS),
-        ("cache-control: max-age=-60", 0, USELESS),
-        ("cache-control: max-age=60.5", 0, USELESS),
-        ("cache-control: max-age=a60", 0, USELESS),
-        ("cache-control: max-age", 0, USELESS),
-        ("cache-control: max-age=0060", 59, FRESH),
-        ("cache-control: ,,max-age=60,", 59, FRESH),
-        ("cache-control: max-age=60, max-age=1", 1, VALIDATED),
-        ("cache-control: max-age=1, max-age=60", 1, VALIDATED),
-    ]);
+    check(
+        "syntax",
+        &[
+            ("cache-control: x, max-age=60", 59, FRESH),
+            ("cache-control: x=\"max-age=60\", max-age=1", 1, VALIDATED),
+            ("cache-control: max-age=1, x=\"max-age=60\"", 1, VALIDATED),
+            ("cache-control: x=\"a\\\", no-store\", max-age=60", 59, FRESH),
+            ("cache-control: max-age=\"60\"", 59, FRESH),
+            ("cache-control: max-age='60'", 0, USELESS),
+            ("cache-control: max-age=-60", 0, USELESS),
+            ("cache-control: max-age=60.5", 0, USELESS),
+            ("cache-control: max-age=a60", 0, USELESS),
+            ("cache-control: max-age", 0, USELESS),
+            ("cache-control: max-age=0060", 59, FRESH),
+            ("cache-control: ,,max-age=60,", 59, FRESH),
+            ("cache-control: max-age=60, max-age=1", 1, VALIDATED),
+            ("cache-control: max-age=1, max-age=60", 1, VALIDATED),
+        ],
+    );
 }
 
 #[test]
 fn age() {
-    check("age and apparent age", &[
-        ("cache-control: max-age=60\nage: 59", 0, FRESH),
-        ("cache-control: max-age=60\nage: 59", 1, VALIDATED),
-        ("cache-control: max-age=60\nage: 60", 0, USELESS),
-        ("cache-control: max-age=60\nage: 99999999999999999999", 0, USELESS),
-        ("cache-control: max-age=60\nage: 0, 60", 59, FRESH),
-        ("cache-control: max-age=60\nage: 60, 0", 0, USELESS),
-        ("cache-control: max-age=60\nage: 60\nage: 0", 0, USELESS),
-        ("cache-control: max-age=60\nage: x", 59, FRESH),
-        ("cache-control: max-age=60\nage: -60", 59, FRESH),
-        ("cache-control: max-age=60\nage: 60.0", 59, FRESH),
-        ("cache-control: max-age=60\ndate: @-60", 0, USELESS),
-        ("cache-control: max-age=60\ndate: @-59", 0, FRESH),
-        ("cache-control: max-age=60\ndate: @60", 59, FRESH),
-        ("expires: @10\ndate: @-10\nage: 25", 0, USELESS),
-        ("expires: @20\ndate: @10\nage: 15", 0, USELESS),
-    ]);
+    check(
+        "age and apparent age",
+        &[
+            ("cache-control: max-age=60\nage: 59", 0, FRESH),
+            ("cache-control: max-age=60\nage: 59", 1, VALIDATED),
+            ("cache-control: max-age=60\nage: 60", 0, USELESS),
+            ("cache-control: max-age=60\nage: 99999999999999999999", 0, USELESS),
+            ("cache-control: max-age=60\nage: 0, 60", 59, FRESH),
+            ("cache-control: max-age=60\nage: 60, 0", 0, USELESS),
+            ("cache-control: max-age=60\nage: 60\nage: 0", 0, USELESS),
+            ("cache-control: max-age=60\nage: x", 59, FRESH),
+            ("cache-control: max-age=60\nage: -60", 59, FRESH),
+            ("cache-control: max-age=60\nage: 60.0", 59, FRESH),
+            ("cache-control: max-age=60\ndate: @-60", 0, USELESS),
+            ("cache-control: max-age=60\ndate: @-59", 0, FRESH),
+            ("cache-control: max-age=60\ndate: @60", 59, FRESH),
+            ("expires: @10\ndate: @-10\nage: 25", 0, USELESS),
+            ("expires: @20\ndate: @10\nage: 15", 0, USELESS),
+        ],
+    );
     let slow = |after| judge(Asking { answer: "cache-control: max-age=60", delay: 30, after, ..Asking::default() });
     assert_eq!((slow(29), slow(30)), (FRESH, VALIDATED), "the time that the answer took counts");
 }
 
 #[test]
 fn what_may_be_stored() {
-    check("cache-control of answers", &[
-        ("cache-control: max-age=60, no-store", 0, FORBIDDEN),
-        ("cache-control: max-age=60, No-StOrE", 0, FORBIDDEN),
-        ("cache-control: max-age=60\ncache-control: no-store", 0, FORBIDDEN),
-        ("cache-control: max-age=60, private", 0, FORBIDDEN),
-        ("cache-control: max-age=60, private=\"x-user\"", 59, FRESH),
-        ("cache-control: max-age=60, private=\"not a name\"", 0, USELESS),
-        ("cache-control: max-age=60, no-cache", 0, USELESS),
-        ("cache-control: max-age=60, no-cache\netag: \"a\"", 0, VALIDATED),
-        ("cache-control: no-cache\nlast-modified: @-60", 0, VALIDATED),
-        ("cache-control: max-age=60, no-cache=\"set-cookie\"\nset-cookie: a=b", 59, FRESH),
-        ("cache-control: max-age=60, no-store, must-understand", 59, FRESH),
-        ("cache-control: max-age=60, must-revalidate", 59, FRESH),
-        ("cache-control: max-age=60, must-revalidate", 60, VALIDATED),
-        ("cache-control: max-age=60\nset-cookie: a=b", 0, Expected::Refused(Refusal::Cookie)),
-        ("cache-control: max-age=60, public\nset-cookie: a=b", 59, FRESH),
-        ("cache-control: s-maxage=60\nset-cookie: a=b", 59, FRESH),
-        ("cache-control: max-age=60\nvary: *", 0, Expected::Refused(Refusal::Vary)),
-        ("cache-control: max-age=60\nvary: accept, *", 0, Expected::Refused(Refusal::Vary)),
-        ("cache-control: max-age=60\nvary: , *", 0, Expected::Refused(Refusal::Vary)),
-        ("cache-control: max-age=60\nvary: a b", 0, Expected::Refused(Refusal::Vary)),
-        ("cache-control: max-age=60\nvary: X-Forwarded-For", 0, Expected::Refused(Refusal::Vary)),
-        ("cache-control: max-age=60\nvary: accept", 59, FRESH),
-        ("cache-control: max-age=60\npragma: no-cache", 59, FRESH),
-    ]);
+    check(
+        "cache-control of answers",
+        &[
+            ("cache-control: max-age=60, no-store", 0, FORBIDDEN),
+            ("cache-control: max-age=60, No-StOrE", 0, FORBIDDEN),
+            ("cache-control: max-age=60\ncache-control: no-store", 0, FORBIDDEN),
+            ("cache-control: max-age=60, private", 0, FORBIDDEN),
+            ("cache-control: max-age=60, private=\"x-user\"", 59, FRESH),
+            ("cache-control: max-age=60, private=\"not a name\"", 0, USELESS),
+            ("cache-control: max-age=60, no-cache", 0, USELESS),
+            ("cache-control: max-age=60, no-cache\netag: \"a\"", 0, VALIDATED),
+            ("cache-control: no-cache\nlast-modified: @-60", 0, VALIDATED),
+            ("cache-control: max-age=60, no-cache=\"set-cookie\"\nset-cookie: a=b", 59, FRESH),
+            ("cache-control: max-age=60, no-store, must-understand", 59, FRESH),
+            ("cache-control: max-age=60, must-revalidate", 59, FRESH),
+            ("cache-control: max-age=60, must-revalidate", 60, VALIDATED),
+            ("cache-control: max-age=60\nset-cookie: a=b", 0, Expected::Refused(Refusal::Cookie)),
+            ("cache-control: max-age=60, public\nset-cookie: a=b", 59, FRESH),
+            ("cache-control: s-maxage=60\nset-cookie: a=b", 59, FRESH),
+            ("cache-control: max-age=60\nvary: *", 0, Expected::Refused(Refusal::Vary)),
+            ("cache-control: max-age=60\nvary: accept, *", 0, Expected::Refused(Refusal::Vary)),
+            ("cache-control: max-age=60\nvary: , *", 0, Expected::Refused(Refusal::Vary)),
+            ("cache-control: max-age=60\nvary: a b", 0, Expected::Refused(Refusal::Vary)),
+            ("cache-control: max-age=60\nvary: X-Forwarded-For", 0, Expected::Refused(Refusal::Vary)),
+            ("cache-control: max-age=60\nvary: accept", 59, FRESH),
+            ("cache-control: max-age=60\npragma: no-cache", 59, FRESH),
+        ],
+    );
     let mut obscure = fields("cache-control: max-age=60");
     obscure.append("cache-control", HeaderValue::from_bytes(b"no-\xffstore").unwrap());
     let at = now();
@@ -233,7 +245,8 @@ fn statuses() {
     for status in [100, 101, 206, 304] {
         assert_eq!(judge_status(status, "cache-control: max-age=60", 0), STATUS, "{status}");
     }
-    for (status, expected) in [(200, FRESH), (404, FRESH), (501, FRESH), (201, USELESS), (403, USELESS), (599, USELESS)] {
+    for (status, expected) in [(200, FRESH), (404, FRESH), (501, FRESH), (201, USELESS), (403, USELESS), (599, USELESS)]
+    {
         let found = judge_status(status, "last-modified: @-86400\ndate: @0", 60);
         assert_eq!(found, expected, "{status}, by a guess");
         let public = judge_status(status, "last-modified: @-86400\ndate: @0\ncache-control: public", 60);
@@ -245,15 +258,18 @@ fn statuses() {
 
 #[test]
 fn guesses() {
-    check("heuristic freshness", &[
-        ("last-modified: @-600\ndate: @0", 59, FRESH),
-        ("last-modified: @-600\ndate: @0", 60, VALIDATED),
-        ("last-modified: @-315360000\ndate: @0", 86_399, FRESH),
-        ("last-modified: @-315360000\ndate: @0", 86_400, VALIDATED),
-        ("last-modified: @60\ndate: @0", 0, VALIDATED),
-        ("last-modified: x\ndate: @0", 0, VALIDATED),
-        ("last-modified: @-600\ndate: @0\ncache-control: max-age=0", 0, VALIDATED),
-    ]);
+    check(
+        "heuristic freshness",
+        &[
+            ("last-modified: @-600\ndate: @0", 59, FRESH),
+            ("last-modified: @-600\ndate: @0", 60, VALIDATED),
+            ("last-modified: @-315360000\ndate: @0", 86_399, FRESH),
+            ("last-modified: @-315360000\ndate: @0", 86_400, VALIDATED),
+            ("last-modified: @60\ndate: @0", 0, VALIDATED),
+            ("last-modified: x\ndate: @0", 0, VALIDATED),
+            ("last-modified: @-600\ndate: @0\ncache-control: max-age=0", 0, VALIDATED),
+        ],
+    );
 }
 
 #[test]
@@ -276,37 +292,43 @@ fn identified_clients() {
 
 #[test]
 fn fields_that_speak_to_this_cache() {
-    check("targeted cache control", &[
-        ("cdn-cache-control: max-age=60", 59, FRESH),
-        ("cdn-cache-control: max-age=60\nage: 60", 0, USELESS),
-        ("cdn-cache-control: max-age=60\ncache-control: no-store", 59, FRESH),
-        ("cdn-cache-control: max-age=1\ncache-control: max-age=60", 1, VALIDATED),
-        ("cdn-cache-control: max-age=0\nexpires: @60\ndate: @0", 0, USELESS),
-        ("cdn-cache-control: x\nexpires: @60\ndate: @0", 0, USELESS),
-        ("cdn-cache-control: no-store\ncache-control: max-age=60", 0, FORBIDDEN),
-        ("cdn-cache-control: private\ncache-control: max-age=60", 0, FORBIDDEN),
-        ("cdn-cache-control: no-cache\ncache-control: max-age=60", 0, USELESS),
-        ("cdn-cache-control: max-age=60, &&&\ncache-control: no-store", 0, FORBIDDEN),
-        ("cdn-cache-control: max-age=\"60\"\ncache-control: no-store", 0, USELESS),
-        ("cdn-cache-control:\ncache-control: max-age=60", 59, FRESH),
-        ("gateway-cache-control: max-age=60\ncdn-cache-control: no-store", 59, FRESH),
-        ("gateway-cache-control: &&\ncdn-cache-control: no-store", 0, FORBIDDEN),
-    ]);
+    check(
+        "targeted cache control",
+        &[
+            ("cdn-cache-control: max-age=60", 59, FRESH),
+            ("cdn-cache-control: max-age=60\nage: 60", 0, USELESS),
+            ("cdn-cache-control: max-age=60\ncache-control: no-store", 59, FRESH),
+            ("cdn-cache-control: max-age=1\ncache-control: max-age=60", 1, VALIDATED),
+            ("cdn-cache-control: max-age=0\nexpires: @60\ndate: @0", 0, USELESS),
+            ("cdn-cache-control: x\nexpires: @60\ndate: @0", 0, USELESS),
+            ("cdn-cache-control: no-store\ncache-control: max-age=60", 0, FORBIDDEN),
+            ("cdn-cache-control: private\ncache-control: max-age=60", 0, FORBIDDEN),
+            ("cdn-cache-control: no-cache\ncache-control: max-age=60", 0, USELESS),
+            ("cdn-cache-control: max-age=60, &&&\ncache-control: no-store", 0, FORBIDDEN),
+            ("cdn-cache-control: max-age=\"60\"\ncache-control: no-store", 0, USELESS),
+            ("cdn-cache-control:\ncache-control: max-age=60", 59, FRESH),
+            ("gateway-cache-control: max-age=60\ncdn-cache-control: no-store", 59, FRESH),
+            ("gateway-cache-control: &&\ncdn-cache-control: no-store", 0, FORBIDDEN),
+        ],
+    );
 }
 
 #[test]
 fn stale_answers() {
-    check("stale-while-revalidate, stale-if-error", &[
-        ("cache-control: max-age=60, stale-while-revalidate=10", 60, WHILE),
-        ("cache-control: max-age=60, stale-while-revalidate=10", 69, WHILE),
-        ("cache-control: max-age=60, stale-while-revalidate=10", 70, VALIDATED),
-        ("cache-control: max-age=60, stale-if-error=10", 69, IF_ERROR),
-        ("cache-control: max-age=60, stale-if-error=10", 70, VALIDATED),
-        ("cache-control: max-age=60, stale-if-error=10, must-revalidate", 60, VALIDATED),
-        ("cache-control: max-age=60, stale-while-revalidate=10, proxy-revalidate", 60, VALIDATED),
-        ("cache-control: s-maxage=60, stale-while-revalidate=10", 60, WHILE),
-        ("cache-control: max-age=0, stale-while-revalidate=10", 0, WHILE),
-    ]);
+    check(
+        "stale-while-revalidate, stale-if-error",
+        &[
+            ("cache-control: max-age=60, stale-while-revalidate=10", 60, WHILE),
+            ("cache-control: max-age=60, stale-while-revalidate=10", 69, WHILE),
+            ("cache-control: max-age=60, stale-while-revalidate=10", 70, VALIDATED),
+            ("cache-control: max-age=60, stale-if-error=10", 69, IF_ERROR),
+            ("cache-control: max-age=60, stale-if-error=10", 70, VALIDATED),
+            ("cache-control: max-age=60, stale-if-error=10, must-revalidate", 60, VALIDATED),
+            ("cache-control: max-age=60, stale-while-revalidate=10, proxy-revalidate", 60, VALIDATED),
+            ("cache-control: s-maxage=60, stale-while-revalidate=10", 60, WHILE),
+            ("cache-control: max-age=0, stale-while-revalidate=10", 0, WHILE),
+        ],
+    );
     let ten = Duration::from_secs(10);
     let lenient = || Cache { stale_while_revalidate: ten, stale_if_error: ten * 2, ..route() };
     for (answer, after, expected) in [

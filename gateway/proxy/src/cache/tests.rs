@@ -84,7 +84,11 @@ fn what_a_client_has_is_not_sent_again() {
         (&[("if-modified-since", date)], &[("last-modified", "Thu, 01 Jan 2026 00:00:01 GMT")], 200),
         (&[("if-modified-since", date)], &[("date", date)], 304),
         (&[("if-modified-since", "x")], &[("last-modified", date)], 200),
-        (&[("if-none-match", "\"b\""), ("if-modified-since", date)], &[("etag", "\"a\""), ("last-modified", date)], 200),
+        (
+            &[("if-none-match", "\"b\""), ("if-modified-since", date)],
+            &[("etag", "\"a\""), ("last-modified", date)],
+            200,
+        ),
         (&[("if-none-match", "\"a\""), ("range", "bytes=0-1")], &[("etag", "\"a\"")], 304),
     ] {
         let conditions = Conditions::of(&Method::GET, &fields(asked));
@@ -92,7 +96,10 @@ fn what_a_client_has_is_not_sent_again() {
         headers.insert("content-type", HeaderValue::from_static("text/plain"));
         let (status, body) = conditions.apply(StatusCode::OK, &mut headers, Bytes::from_static(b"0123456789"));
         assert_eq!(status, expected, "{asked:?} of {answer:?}");
-        assert_eq!((body.len(), headers.contains_key("content-type")), if expected == 304 { (0, false) } else { (10, true) });
+        assert_eq!(
+            (body.len(), headers.contains_key("content-type")),
+            if expected == 304 { (0, false) } else { (10, true) }
+        );
     }
     let conditions = Conditions::of(&Method::GET, &fields(&[("if-none-match", "*")]));
     let (status, _) = conditions.apply(StatusCode::NOT_FOUND, &mut HeaderMap::new(), Bytes::new());
@@ -151,7 +158,11 @@ fn a_validation_asks_by_what_is_stored_and_brings_its_fields_up_to_date() {
         (&[("etag", "W/\"a\"")], &[("etag", "\"a\"")], true),
         (&[("etag", "\"b\"")], &[("etag", "\"a\"")], false),
         (&[("etag", "\"b\"")], &[("last-modified", "x")], false),
-        (&[("last-modified", "Thu, 01 Jan 2026 00:00:01 GMT")], &[("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT")], false),
+        (
+            &[("last-modified", "Thu, 01 Jan 2026 00:00:01 GMT")],
+            &[("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT")],
+            false,
+        ),
     ] {
         assert_eq!(confirms(&fields(said), &fields(stored)), expected, "{said:?} of {stored:?}");
     }
@@ -170,14 +181,8 @@ fn stored(answer: &[(&str, &str)], request: &[(&str, &str)], body: &'static [u8]
     let mut headers = fields(answer);
     headers.insert("cache-control", HeaderValue::from_static("max-age=60, private=\"x-user\""));
     let (at, date) = (now(), SystemClock.wall());
-    let answered = Answered {
-        status: StatusCode::OK,
-        headers: &headers,
-        is_restricted: false,
-        requested: at,
-        received: at,
-        date,
-    };
+    let answered =
+        Answered { status: StatusCode::OK, headers: &headers, is_restricted: false, requested: at, received: at, date };
     let terms = Rfc9111(settings).store(&answered).unwrap();
     Arc::new(Stored::new(StatusCode::OK, headers, Bytes::from_static(body), terms, &fields(request), date))
 }
@@ -217,7 +222,10 @@ fn what_is_kept_of_an_answers_fields() {
     let given = [("age", "7"), ("x-user", "ada"), ("x-request-id", "1"), ("x-other", "1")];
     let kept = &stored(&given, &[], b"").headers;
     let has = |name: &str| kept.contains_key(name);
-    assert_eq!([has("age"), has("x-user"), has("x-request-id"), has("x-other"), has("date")], [false, false, false, true, true]);
+    assert_eq!(
+        [has("age"), has("x-user"), has("x-request-id"), has("x-other"), has("date")],
+        [false, false, false, true, true]
+    );
 }
 
 #[test]
