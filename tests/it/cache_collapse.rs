@@ -1,6 +1,7 @@
 //! Many ask for the same at once: the service is asked once, and nobody waits for nothing.
 
 use crate::cache::{cached, told};
+use gateway_tests::http2::{self, Http2, frame, kind};
 use gateway_tests::upstream::Received;
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Reply, Response, TestGateway, Upstream};
@@ -70,7 +71,7 @@ fn when_the_answer_is_not_to_be_shared_all_go_at_once() {
     let (gate, upstream) = Gate::before(move |_| {
         // The first one goes; each of the others waits for all of the others.
         if seen.fetch_add(1, Ordering::SeqCst) > 0 {
-            until("all others ask at once", || (seen.load(Ordering::SeqCst) == 10).then_some(()));
+            until("all others ask at once", || (seen.load(Ordering::SeqCst) >= 10).then_some(()));
         }
         Reply::with("200 OK", "cache-control: no-store\r\n", "a")
     });
@@ -95,12 +96,13 @@ fn when_the_answer_is_not_to_be_shared_all_go_at_once() {
 fn another_one_asks_when_the_first_has_gone() {
     let (gate, upstream) = Gate::before(|_| Reply::with("200 OK", "cache-control: max-age=1000\r\n", "a"));
     let gateway = cached(&upstream, "{ collapse = \"20 s\" }");
-    let mut first = gateway.client();
-    first.send("GET / HTTP/1.1\r\nhost: shop.example\r\n\r\n");
+    // Over HTTP/1.1 a client that has gone is not told from one that has only said all it had to say.
+    let mut first = Http2::connect(gateway.address("public"), &[]);
+    first.send(http2::get(1, "/"));
     gate.arrived(1);
     let asking: Vec<_> = (0..3).map(|_| ask(&gateway, "/", "")).collect();
     waiting(&gateway, 3);
-    drop(first);
+    first.send(frame(kind::RST_STREAM, 0, 1, &8u32.to_be_bytes()));
     // One of them flies, the other two wait again.
     gate.arrived(2);
     waiting(&gateway, 5);
