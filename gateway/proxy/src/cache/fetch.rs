@@ -3,7 +3,7 @@
 use super::conditions;
 use super::control::remove_own;
 use super::flights::{Flight, Landing};
-use super::policy::{Answered, Terms};
+use super::policy::{Answered, Refusal, Terms};
 use super::serve::{Going, Lookup, Outcome, PASSING};
 use super::status::Story;
 use super::stored::{Place, Resource, Stored};
@@ -98,13 +98,16 @@ impl Lookup<'_> {
         self.cache.counters.misses.increment();
         // A part, or what a condition says, is no answer for others.
         let is_whole = is_get && (stored.is_some() || self.conditions.is_empty() || head.status == StatusCode::OK);
-        let terms = self.rules.policy.store(&answered).ok().filter(|_| is_whole);
+        let judged = self.rules.policy.store(&answered);
+        // What one client got says nothing of what is stored for all.
+        let replaces = stored.is_some() && !matches!(judged, Err(Refusal::Identified));
+        let terms = judged.ok().filter(|_| is_whole);
         let keeps = terms.is_some() && framing == Framing::Own && body.size_hint().lower() <= self.largest() as u64;
         let body = match terms.filter(|_| keeps) {
             Some(terms) => self.keep(&exchange, &head, body, terms, date, flight),
             None => {
                 if is_whole && !head.status.is_server_error() {
-                    self.pass_by(&exchange, stored.is_some());
+                    self.pass_by(&exchange, replaces);
                 }
                 land(flight, Landing::Own);
                 body
@@ -143,8 +146,10 @@ impl Lookup<'_> {
                 self.keeping(exchange).put(&renewed);
                 renewed
             }
-            Err(_) => {
-                self.remove(exchange);
+            Err(refusal) => {
+                if refusal != Refusal::Identified {
+                    self.remove(exchange);
+                }
                 renew(stored.terms.clone())
             }
         }

@@ -7,17 +7,14 @@ use super::RouteCache;
 use gateway_config::{CacheKey, QueryKey, Share};
 use gateway_core::attributes::SHARED;
 use gateway_core::exchange::Exchange;
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
+use http::header::{AUTHORIZATION, COOKIE, FORWARDED, HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// Fields by which a proxy that is believed tells what was asked of it.
-const TOLD: [HeaderName; 3] = [
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-];
+const TOLD: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-host"), HeaderName::from_static("x-forwarded-proto")];
 
 /// For whom an answer is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,6 +74,7 @@ pub(crate) fn of(
         for name in &TOLD {
             lines(&request.headers, name, &mut key);
         }
+        several(&mut key, &forwarded(&request.headers));
     }
     key
 }
@@ -126,6 +124,17 @@ fn fields(counts: &CacheKey, headers: &HeaderMap, key: &mut Vec<u8>) {
 fn lines(headers: &HeaderMap, name: &HeaderName, key: &mut Vec<u8>) {
     let lines = headers.get_all(name).iter().map(|line| line.as_bytes());
     several(key, &lines.collect::<Vec<_>>());
+}
+
+/// What `forwarded` tells of host and scheme (RFC 7239): not for whom, which every client has its own of.
+fn forwarded(headers: &HeaderMap) -> Vec<&[u8]> {
+    let is_told = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        [&b"host"[..], b"proto"].iter().any(|told| name.eq_ignore_ascii_case(told))
+    };
+    let lines = headers.get_all(FORWARDED).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| matches!(byte, b',' | b';')));
+    pairs.map(<[u8]>::trim_ascii).filter(is_told).collect()
 }
 
 /// Parts with their number in front.

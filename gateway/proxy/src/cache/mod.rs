@@ -21,6 +21,10 @@ mod stored;
 mod vary;
 
 #[cfg(test)]
+mod fill_tests;
+#[cfg(test)]
+mod key_tests;
+#[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
 mod tests;
