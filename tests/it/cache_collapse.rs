@@ -37,6 +37,10 @@ impl Gate {
     pub(crate) fn open(&self) {
         self.is_open.store(true, Ordering::SeqCst);
     }
+
+    fn close(&self) {
+        self.is_open.store(false, Ordering::SeqCst);
+    }
 }
 
 /// Asks on a connection and a thread of its own.
@@ -111,6 +115,32 @@ fn another_one_asks_when_the_first_has_gone() {
         assert_eq!(asking.join().unwrap().body, b"a");
     }
     assert_eq!(gateway.counter("cache.stored"), 1);
+}
+
+#[test]
+fn when_the_service_fails_all_who_wait_get_what_is_stale() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let (gate, upstream) = Gate::before(move |_| match down.load(Ordering::SeqCst) {
+        true => Reply::Reset,
+        false => Reply::with("200 OK", "cache-control: max-age=10, stale-if-error=1000\r\nage: 20\r\n", "a"),
+    });
+    let gateway = cached(&upstream, "{ collapse = \"20 s\" }");
+    let first = ask(&gateway, "/", "");
+    gate.arrived(1);
+    gate.open();
+    assert_eq!(first.join().unwrap().status, 200);
+    gate.close();
+    is_down.store(true, Ordering::SeqCst);
+    let asking: Vec<_> = (0..10).map(|_| ask(&gateway, "/", "")).collect();
+    gate.arrived(2);
+    waiting(&gateway, 9);
+    gate.open();
+    for asking in asking {
+        assert_eq!(told(&asking.join().unwrap()).0, "a");
+    }
+    // Once more for the connection that had been there: nobody but the first has asked.
+    assert!(upstream.received().len() <= 3, "{}", upstream.received().len());
 }
 
 #[test]

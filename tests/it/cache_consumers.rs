@@ -3,6 +3,7 @@
 use crate::cache::{cached, told};
 use crate::cache_collapse::{Gate, ask};
 use gateway_tests::gateway::Setup;
+use gateway_tests::service::handshake;
 use gateway_tests::{Reply, TestGateway, Upstream};
 
 /// A service that answers each consumer with its name.
@@ -143,4 +144,19 @@ fn behind_a_proxy_that_is_believed_what_it_tells_is_in_the_key() {
         assert_eq!(told(&answer).0, host);
     }
     assert_eq!(upstream.received().len(), 2);
+}
+
+#[test]
+fn a_websocket_handshake_is_never_stored_nor_answered_from_the_store() {
+    let upstream = Upstream::start(|_| Reply::with("200 OK", "cache-control: max-age=1000\r\n", "no socket here"));
+    let gateway = TestGateway::start(&format!("{}websocket = true\ncache = true\n", upstream.config()));
+    for asked in 1..=2 {
+        let answer = gateway.client().ask(handshake("/", ""));
+        assert_eq!(answer.header("cache-status"), Some("gateway; fwd=bypass"));
+        assert_eq!(upstream.received().len(), asked);
+    }
+    // Neither has the one like it left anything, nor does it find anything.
+    assert_eq!(told(&gateway.get("/")).1, "gateway; fwd=uri-miss; stored");
+    let _ = gateway.client().ask(handshake("/", ""));
+    assert_eq!(upstream.received().len(), 4);
 }

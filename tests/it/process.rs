@@ -106,7 +106,7 @@ fn a_plugins_configuration_is_held_against_its_schema_at_its_line() {
     let output = gateway(folder.path(), &["check"]);
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{errors}");
-    assert!(errors.contains("gateway.toml:18:") && errors.contains("heder"), "{errors}");
+    assert!(errors.contains("gateway.toml:19:") && errors.contains("heder"), "{errors}");
 }
 
 #[test]

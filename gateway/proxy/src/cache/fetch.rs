@@ -11,14 +11,15 @@ use super::{Cache, fill, key, resource_limit};
 use crate::forward::Framing;
 use crate::pipeline;
 use bytes::Bytes;
-use gateway_core::Body;
 use gateway_core::clock::{Clock as _, SystemClock, now};
 use gateway_core::exchange::{Exchange, Response};
+use gateway_core::{Body, Error};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Where an answer is to be stored.
 struct Keeping {
@@ -30,117 +31,166 @@ struct Keeping {
     era: u64,
 }
 
+/// What the service has said.
+struct Came {
+    head: Response,
+    body: Body,
+    framing: Framing,
+    /// When it was asked.
+    requested: Instant,
+    /// When the head was there.
+    received: Instant,
+    /// The same by the calendar.
+    date: SystemTime,
+}
+
 impl Lookup<'_> {
     /// Asks the service.
     pub(super) async fn fetch(&self, mut exchange: Box<Exchange>, going: Going) -> Outcome {
-        let Going { stored, flight, if_error, story } = going;
         let is_get = exchange.request.method == Method::GET;
-        // Plugins see the request of the client afterwards, not what was made of it here.
-        let request = exchange.request.headers.clone();
-        let query = exchange.request.query.clone();
+        let going = Going { stored: going.stored.filter(|_| is_get), ..going };
+        // Plugins see the request of the client afterwards, not what is made of it here.
+        let (headers, query) = (exchange.request.headers.clone(), exchange.request.query.clone());
         let counts = &self.rules.settings.key.query;
-        exchange.request.query = key::query(counts, query.as_deref()).map(std::borrow::Cow::into_owned);
-        let stored = stored.filter(|_| is_get);
+        exchange.request.query = key::query(counts, query.as_deref()).map(Cow::into_owned);
+        let stored = going.stored.as_deref();
         let is_validation =
-            stored.as_ref().is_some_and(|stored| conditions::validate(&mut exchange.request.headers, &stored.headers));
+            stored.is_some_and(|stored| conditions::validate(&mut exchange.request.headers, &stored.headers));
         let requested = now();
         let dispatched = pipeline::dispatch(self.work, exchange, Body::empty(), self.route).await;
-        let (mut exchange, answer) = match dispatched {
-            Ok((exchange, body, framing)) => (exchange, Ok((body, framing))),
-            Err((exchange, error)) => (exchange, Err(error)),
+        let restore = |mut exchange: Box<Exchange>| {
+            (exchange.request.headers, exchange.request.query) = (headers, query);
+            exchange
         };
-        exchange.request.headers = request;
-        exchange.request.query = query;
-        let (body, framing) = match (answer, &stored) {
-            (Ok(answer), _) => answer,
-            (Err(error), stored) => {
-                land(flight, Landing::Own);
-                let is_covered = if_error && error.kind().status().is_server_error();
-                let Some(stored) = stored.as_ref().filter(|_| is_covered) else { return Err((exchange, error)) };
-                tracing::debug!(route = %self.route.name, "stale: {}", gateway_core::error::chain(&error));
-                let story = Story { said: Some(error.kind().status().as_u16()), ..story };
-                let body = self.give(&mut exchange, stored, story);
-                return Ok((exchange, body));
-            }
+        let (mut exchange, body, framing) = match dispatched {
+            Ok((exchange, body, framing)) => (restore(exchange), body, framing),
+            Err((exchange, error)) => return self.failed(restore(exchange), error, going),
         };
-        let Some(mut head) = exchange.response.take() else { return Ok((exchange, body)) };
-        let (received, date) = (now(), SystemClock.wall());
-        let mut answered = Answered {
-            status: head.status,
-            headers: &head.headers,
-            is_restricted: self.audience.is_restricted,
-            requested,
-            received,
-            date,
-        };
-        if let Some(stored) = &stored {
-            let story = Story { said: Some(head.status.as_u16()), ..story };
-            if head.status == StatusCode::NOT_MODIFIED && is_validation {
-                if !conditions::confirms(&head.headers, &stored.headers) {
-                    // It holds for what is not stored; nothing is known of this one (RFC 9111 4.3.4).
-                    self.remove(&exchange);
-                    let going = Going { stored: None, flight, if_error: false, story };
-                    return Box::pin(self.fetch(exchange, going)).await;
-                }
-                let headers = conditions::update(&stored.headers, &head.headers);
-                (answered.status, answered.headers) = (stored.status, &headers);
-                let renewed = self.renew(&exchange, stored, &answered, date);
-                land(flight, Landing::Stored);
-                let body = self.give(&mut exchange, &renewed, story);
-                return Ok((exchange, body));
-            }
-            if if_error && matches!(head.status.as_u16(), 500 | 502..=504) {
-                land(flight, Landing::Own);
-                let body = self.give(&mut exchange, stored, story);
-                return Ok((exchange, body));
-            }
+        let Some(head) = exchange.response.take() else { return Ok((exchange, body)) };
+        let came = Came { head, body, framing, requested, received: now(), date: SystemClock.wall() };
+        if going.stored.is_some() && came.head.status == StatusCode::NOT_MODIFIED && is_validation {
+            return self.validated(exchange, came, going).await;
         }
+        match going.stored.is_some() && going.if_error && matches!(came.head.status.as_u16(), 500 | 502..=504) {
+            true => Ok(self.in_place(exchange, came, going)),
+            false => Ok(self.new_answer(exchange, came, going)),
+        }
+    }
+
+    /// The service gave no answer; a stale one may be given in its place.
+    fn failed(&self, mut exchange: Box<Exchange>, error: Error, going: Going) -> Outcome {
+        let Going { stored, flight, if_error, story } = going;
+        land(flight, Landing::Failed);
+        let status = error.kind().status();
+        let Some(stored) = stored.filter(|_| if_error && status.is_server_error()) else {
+            return Err((exchange, error));
+        };
+        tracing::debug!(route = %self.route.name, "stale: {}", gateway_core::error::chain(&error));
+        let body = self.give(&mut exchange, &stored, Story { said: Some(status.as_u16()), ..story });
+        Ok((exchange, body))
+    }
+
+    /// The service is in trouble, and says so; a stale answer is given in place of that.
+    fn in_place(&self, mut exchange: Box<Exchange>, came: Came, going: Going) -> (Box<Exchange>, Body) {
+        let Going { stored, flight, story, .. } = going;
+        land(flight, Landing::Failed);
+        let Some(stored) = stored else {
+            exchange.response = Some(came.head);
+            return (exchange, came.body);
+        };
+        let body = self.give(&mut exchange, &stored, Story { said: Some(came.head.status.as_u16()), ..story });
+        (exchange, body)
+    }
+
+    /// The service says that what is stored still holds.
+    async fn validated(&self, mut exchange: Box<Exchange>, came: Came, going: Going) -> Outcome {
+        let Going { stored: Some(stored), flight, story, .. } = going else { return Ok((exchange, Body::empty())) };
+        let story = Story { said: Some(came.head.status.as_u16()), ..story };
+        if !conditions::confirms(&came.head.headers, &stored.headers) {
+            // It does for what is not stored; nothing is known of this one (RFC 9111 4.3.4).
+            self.remove(&exchange);
+            let going = Going { stored: None, flight, if_error: false, story };
+            return Box::pin(self.fetch(exchange, going)).await;
+        }
+        let headers = conditions::update(&stored.headers, &came.head.headers);
+        let renewed = self.renew(&exchange, &stored, headers, &came);
+        land(flight, Landing::Stored);
+        let body = self.give(&mut exchange, &renewed, story);
+        Ok((exchange, body))
+    }
+
+    /// An answer that goes to the client, and is stored where it may be.
+    fn new_answer(&self, mut exchange: Box<Exchange>, came: Came, going: Going) -> (Box<Exchange>, Body) {
+        let Going { stored, flight, story, .. } = going;
         self.cache.counters.misses.increment();
+        let is_get = exchange.request.method == Method::GET;
         // A part, or what a condition says, is no answer for others.
-        let is_whole = is_get && (stored.is_some() || self.conditions.is_empty() || head.status == StatusCode::OK);
-        let judged = self.rules.policy.store(&answered);
+        let is_whole = is_get && (stored.is_some() || self.conditions.is_empty() || came.head.status == StatusCode::OK);
+        let judged = self.rules.policy.store(&self.answered(&came, came.head.status, &came.head.headers));
         // What one client got says nothing of what is stored for all.
         let replaces = stored.is_some() && !matches!(judged, Err(Refusal::Identified));
-        let terms = judged.ok().filter(|_| is_whole);
-        let keeps = terms.is_some() && framing == Framing::Own && body.size_hint().lower() <= self.largest() as u64;
-        let body = match terms.filter(|_| keeps) {
-            Some(terms) => self.keep(&exchange, &head, body, terms, date, flight),
+        let fits = came.framing == Framing::Own && came.body.size_hint().lower() <= self.largest() as u64;
+        let terms = judged.ok().filter(|_| is_whole && fits);
+        let (is_stored, mut head) = (terms.is_some(), came.head);
+        let mut body = match terms {
+            Some(terms) => self.keep(&exchange, &head, came.body, terms, came.date, flight),
             None => {
                 if is_whole && !head.status.is_server_error() {
                     self.pass_by(&exchange, replaces);
                 }
                 land(flight, Landing::Own);
-                body
+                came.body
             }
         };
-        let is_held = stored.is_some() && head.status == StatusCode::OK && self.conditions.is_unmodified(&head.headers);
-        let body = if is_held { self.shorten(&mut head) } else { body };
+        // The service was asked without its client's conditions, which may hold of what came.
+        if stored.is_some() && head.status == StatusCode::OK && self.conditions.is_unmodified(&head.headers) {
+            let (status, nothing) = self.conditions.apply(head.status, &mut head.headers, Bytes::new());
+            (head.status, body) = (status, Body::from(nothing));
+        }
         remove_own(&mut head.headers);
-        Story { stored: keeps, collapsed: false, ..story }.tell(&mut head.headers);
+        Story { stored: is_stored, collapsed: false, ..story }.tell(&mut head.headers);
         exchange.response = Some(head);
-        Ok((exchange, body))
+        (exchange, body)
+    }
+
+    fn answered<'a>(&self, came: &Came, status: StatusCode, headers: &'a HeaderMap) -> Answered<'a> {
+        Answered {
+            status,
+            headers,
+            is_restricted: self.audience.is_restricted,
+            requested: came.requested,
+            received: came.received,
+            date: came.date,
+        }
     }
 
     fn largest(&self) -> usize {
         usize::try_from(self.cache.settings.largest).unwrap_or(usize::MAX)
     }
 
+    fn place(&self, exchange: &Exchange) -> Arc<Place> {
+        let request = &exchange.request;
+        let query = key::query(&self.rules.settings.key.query, request.query.as_deref());
+        Arc::new(Place::new(&self.route.name, request, query.as_deref()))
+    }
+
     fn keeping(&self, exchange: &Exchange) -> Keeping {
         Keeping {
             cache: Arc::clone(self.cache),
             key: self.key.clone(),
-            place: Arc::clone(&self.place),
+            place: self.place(exchange),
             request: exchange.request.headers.clone(),
             era: self.era,
         }
     }
 
     /// What is stored holds, with fields that are up to date.
-    fn renew(&self, exchange: &Exchange, stored: &Stored, answered: &Answered<'_>, date: SystemTime) -> Arc<Stored> {
+    fn renew(&self, exchange: &Exchange, stored: &Stored, headers: HeaderMap, came: &Came) -> Arc<Stored> {
+        let judged = self.rules.policy.store(&self.answered(came, stored.status, &headers));
         let request = &exchange.request.headers;
-        let body = stored.body.clone();
-        let renew = |terms| Arc::new(Stored::new(stored.status, answered.headers.clone(), body, terms, request, date));
-        match self.rules.policy.store(answered) {
+        let renew =
+            |terms| Arc::new(Stored::new(stored.status, headers, stored.body.clone(), terms, request, came.date));
+        match judged {
             Ok(terms) => {
                 let renewed = renew(terms);
                 self.keeping(exchange).put(&renewed);
@@ -186,13 +236,6 @@ impl Lookup<'_> {
         })
     }
 
-    /// The client has what came: it is told so, in place of it.
-    fn shorten(&self, head: &mut Response) -> Body {
-        let (status, body) = self.conditions.apply(head.status, &mut head.headers, Bytes::new());
-        head.status = status;
-        Body::from(body)
-    }
-
     fn remove(&self, exchange: &Exchange) {
         let request = &exchange.request.headers;
         self.cache.store.update(&self.key, &mut |resource| {
@@ -208,7 +251,7 @@ impl Lookup<'_> {
             let mut left = match resource {
                 Some(resource) if replaces => resource.without(request),
                 Some(resource) => resource.clone(),
-                None => Resource::new(Arc::clone(&self.place)),
+                None => Resource::new(self.place(exchange)),
             };
             left.passes_until = Some(end);
             Some(left)

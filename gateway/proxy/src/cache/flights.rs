@@ -14,6 +14,8 @@ pub(crate) enum Landing {
     Stored,
     /// What it brought is its own; each asks for itself, all at once.
     Own,
+    /// The service cannot be reached, or says that it is in trouble.
+    Failed,
     /// Nobody flies any more; another one may.
     Abandoned,
 }

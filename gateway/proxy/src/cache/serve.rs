@@ -6,7 +6,7 @@ use super::flights::{Boarding, Flight, Landing, landed};
 use super::key::Audience;
 use super::policy::Reuse;
 use super::status::{Forward, Story};
-use super::stored::{Place, Resource, Stored};
+use super::stored::{Resource, Stored};
 use super::{Cache, Caching, RouteCache, invalidate, key};
 use crate::forward::{Peer, Upload};
 use crate::pipeline::Work;
@@ -33,7 +33,6 @@ pub(super) struct Lookup<'a> {
     pub(super) cache: &'a Arc<Cache>,
     pub(super) rules: &'a RouteCache,
     pub(super) key: Vec<u8>,
-    pub(super) place: Arc<Place>,
     pub(super) audience: Audience,
     pub(super) asked: Asked,
     pub(super) conditions: Conditions,
@@ -107,7 +106,6 @@ impl<'a> Lookup<'a> {
         let is_believed = work.snapshot.trusts(work.peer.address.ip());
         Self {
             key: key::of(exchange, rules, &audience, is_believed, epoch),
-            place: Arc::new(Place::new(&route.name, request, query.as_deref())),
             conditions: Conditions::of(&request.method, &request.headers),
             work,
             route,
@@ -167,7 +165,12 @@ impl<'a> Lookup<'a> {
                     waited = Some(flight);
                 }
                 Ok(Landing::Abandoned) => {}
-                Ok(Landing::Own | Landing::None) | Err(_) => return going(None),
+                // Whoever asks now fails as well, and makes it worse.
+                Ok(Landing::Failed) if let Some(stored) = stored.as_ref().filter(|_| if_error) => {
+                    story.collapsed = true;
+                    return Found::Given(self.give(exchange, stored, story));
+                }
+                Ok(Landing::Failed | Landing::Own | Landing::None) | Err(_) => return going(None),
             }
         }
     }
@@ -209,8 +212,7 @@ impl<'a> Lookup<'a> {
         let twin = Box::new(twin(exchange, deadline));
         let (snapshot, route, cache) = (Arc::clone(self.work.snapshot), Arc::clone(self.route), Arc::clone(self.cache));
         let (peer, captured) = (Peer::new(self.work.peer.address), self.work.captured.clone());
-        let (key, place) = (self.key.clone(), Arc::clone(&self.place));
-        let (audience, era, stored) = (self.audience.clone(), self.era, Arc::clone(stored));
+        let (key, audience, era, stored) = (self.key.clone(), self.audience.clone(), self.era, Arc::clone(stored));
         tokio::spawn(async move {
             let upload = Upload::default();
             let work = Work { snapshot: &snapshot, peer: &peer, upload: &upload, captured: &captured, handshake: None };
@@ -221,7 +223,6 @@ impl<'a> Lookup<'a> {
                 cache: &cache,
                 rules,
                 key,
-                place,
                 audience,
                 asked: Asked::default(),
                 conditions: Conditions::default(),

@@ -60,9 +60,9 @@ pub(super) fn incoming(
     {
         return Err(Error::new(Kind::HttpProtocolError, "the upstream's transfer-encoding is not just `chunked`"));
     }
-    let is_framed = head.version == Version::HTTP_2
-        || body.is_end_stream()
-        || [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| head.headers.contains_key(name));
+    let is_framed = body.size_hint().exact().is_some()
+        || head.version == Version::HTTP_2
+        || head.headers.contains_key(TRANSFER_ENCODING);
     if !is_framed {
         head.extensions.insert(Framing::Connection);
     }
