@@ -33,6 +33,7 @@ fn a_change_makes_what_is_stored_of_it_go() {
     let hits = paths.map(|path| is_hit(&gateway, path));
     assert_eq!(hits, [false, false, false, true, true]);
     assert!(is_hit(&gateway, "/orders/7"));
+    assert_eq!(gateway.status()["cache"]["keys"], paths.len(), "what was forgotten has left");
 }
 
 #[test]

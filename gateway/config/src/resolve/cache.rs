@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document};
 use crate::document::value::{Age, FieldName, PlainText};
-use crate::{Cache, CacheKey, CacheStore, Diagnostic, Ttl};
+use crate::{Cache, CacheKey, CacheStore, Diagnostic, Route, Ttl};
 
 /// The store, with the defaults.
 pub(crate) fn store(document: &Document, reports: &mut Reports) -> CacheStore {
@@ -19,6 +19,16 @@ pub(crate) fn store(document: &Document, reports: &mut Reports) -> CacheStore {
         reports.add(Diagnostic::error("cache-too-small", message).at(&place).hint(hint));
     }
     store
+}
+
+/// A store that nothing is put into.
+pub(crate) fn warn_unused(document: &Document, routes: &[Route], reports: &mut Reports) {
+    if let Some(section) = &document.cache
+        && routes.iter().all(|route| route.cache.is_none())
+    {
+        let diagnostic = Diagnostic::warning("unused-cache", "no route has a cache").at(&section.place);
+        reports.add_absent(diagnostic.hint("write `cache = true` on the routes whose answers are to be kept"));
+    }
 }
 
 /// How a route's answers are cached; none where they are not.

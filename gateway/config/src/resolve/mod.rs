@@ -48,6 +48,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let cache = cache::store(document, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);
+    cache::warn_unused(document, &routes, reports);
     names.warn_unused(reports);
     chains.check_unused(reports);
     at_least_one("listener", document.listeners.is_empty(), reports);

@@ -271,6 +271,9 @@ impl Keeping {
                 false => resource.cloned(),
             }
         });
+        if let Some(before) = key::before(&self.key) {
+            self.cache.store.update(&before, &mut |_| None);
+        }
         if !is_current() {
             self.cache.store.update(&self.key, &mut |resource| {
                 resource.map(|resource| resource.without(&self.request)).filter(|left| left.count() > 0)

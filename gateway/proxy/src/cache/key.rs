@@ -16,6 +16,9 @@ use xxhash_rust::xxh3::Xxh3Default;
 const TOLD: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-host"), HeaderName::from_static("x-forwarded-proto")];
 
+/// Bytes of a route's digest, with which a key begins; its epoch is next.
+pub(super) const DIGEST: usize = 32;
+
 /// For whom an answer is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Audience {
@@ -77,6 +80,15 @@ pub(crate) fn of(
         several(&mut key, &forwarded(&request.headers));
     }
     key
+}
+
+/// The key that this one takes the place of, by a change at its address: what is stored there is found by nobody any more.
+pub(crate) fn before(key: &[u8]) -> Option<Vec<u8>> {
+    let mut before = key.to_vec();
+    let epoch = before.get_mut(DIGEST..DIGEST + size_of::<u32>())?;
+    let number = u32::from_le_bytes((&*epoch).try_into().ok()?).checked_sub(1)?;
+    epoch.copy_from_slice(&number.to_le_bytes());
+    Some(before)
 }
 
 /// What of a query counts: as it was written, or the parameters of these names in the order of the names.

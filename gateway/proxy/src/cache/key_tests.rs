@@ -141,6 +141,8 @@ fn every_part_of_a_key_makes_another_one() {
         with(&[("forwarded", "proto=http")]),
     ];
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "two of them are the same");
+    assert_eq!(key::before(&keys[2]), Some(keys[0].clone()), "the epoch before");
+    assert_eq!(key::before(&keys[0]), None);
     let same = [
         changed(&|exchange| exchange.request.query = Some("x=3&page=1".into())),
         changed(&|exchange| exchange.request.method = Method::HEAD),

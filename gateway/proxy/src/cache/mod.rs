@@ -84,7 +84,7 @@ pub struct Caching {
 pub struct RouteCache {
     settings: gateway_config::Cache,
     policy: Box<dyn Policy>,
-    digest: [u8; 32],
+    digest: [u8; key::DIGEST],
 }
 
 impl Cache {
