@@ -3,7 +3,9 @@
 use crate::cache::{cached, pair, script, told};
 use crate::cache_collapse::{Gate, ask};
 use gateway_tests::gateway::Setup;
-use gateway_tests::{Reply, TestGateway, Upstream};
+use gateway_tests::{Reply, Response, TestGateway, Upstream};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 fn is_hit(gateway: &TestGateway, path: &str) -> bool {
     gateway.get(path).header("cache-status").unwrap().starts_with("gateway; hit")
@@ -152,4 +154,58 @@ fn a_cookie_is_not_given_to_others() {
         assert_eq!(gateway.get("/").header("set-cookie"), Some("session=1"));
         assert_eq!(upstream.received().len(), asked);
     }
+}
+
+#[test]
+fn under_load_nobody_gets_what_was_before_their_own_change() {
+    let versions: Mutex<HashMap<String, u64>> = Mutex::default();
+    let upstream = Upstream::start(move |request| {
+        let mut versions = versions.lock().unwrap();
+        let version = versions.entry(request.target().to_owned()).or_default();
+        if request.line().starts_with("POST") {
+            *version += 1;
+        }
+        let tag = format!("\"{version}\"");
+        match request.value("if-none-match") == Some(&tag) {
+            true => Reply::Bytes(
+                format!("HTTP/1.1 304 Not Modified\r\netag: {tag}\r\ncache-control: max-age=60\r\n\r\n").into(),
+            ),
+            // Some are stale at once.
+            false => {
+                let age = if version.is_multiple_of(3) { "age: 60\r\n" } else { "" };
+                Reply::with(
+                    "200 OK",
+                    &format!("cache-control: max-age=60\r\n{age}etag: {tag}\r\n"),
+                    &version.to_string(),
+                )
+            }
+        }
+    });
+    let gateway = cached(&upstream, "true");
+    let version = |response: &Response| str::from_utf8(&response.body).unwrap().parse::<u64>().unwrap();
+    let hits: usize = std::thread::scope(|scope| {
+        let clients = (0..8_usize).map(|number| {
+            let mut client = gateway.client();
+            scope.spawn(move || {
+                let (mut known, mut hits) = (HashMap::new(), 0);
+                for turn in 0..300_usize {
+                    let path = format!("/{}", (turn * 7 + number * 3) % 5);
+                    if turn % 11 == number {
+                        let changed = client.ask(format!("POST {path} HTTP/1.1\r\nhost: shop.example\r\n\r\n"));
+                        known.insert(path, version(&changed));
+                        continue;
+                    }
+                    let found = client.get(&path);
+                    hits += usize::from(found.header("cache-status").unwrap().starts_with("gateway; hit"));
+                    let least = known.get(&path).copied().unwrap_or_default();
+                    assert!(version(&found) >= least, "{path}: {} after {least}", version(&found));
+                }
+                hits
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    });
+    assert!(hits > 500, "{hits} hits");
+    assert_eq!(gateway.counter("requests.panicked"), 0);
 }
