@@ -2,6 +2,8 @@
 
 use gateway_tests::wait::until;
 use gateway_tests::{Reply, Response, TestGateway, Upstream};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -285,4 +287,22 @@ fn what_is_longer_than_the_largest_passes_whole_and_is_not_stored() {
         }
     }
     assert_eq!((upstream.received().len(), gateway.counter("cache.stored")), (4, 0));
+}
+
+#[test]
+fn the_example_does_what_it_says() {
+    let upstream = script(&[("200 OK", "", "a")]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/cache/gateway.toml");
+    let example = fs::read_to_string(file).unwrap();
+    let placed = example
+        .replace("[admin]\naddress = \"127.0.0.1:9901\"\n", "")
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("http://127.0.0.1:9001", &upstream.url());
+    let gateway = TestGateway::start(&placed);
+    assert_eq!(told(&gateway.get("/products/7?utm_source=mail")).1, "gateway; fwd=uri-miss; stored");
+    assert_eq!(upstream.last().target(), "/products/7");
+    assert!(told(&gateway.get("/products/7")).1.starts_with("gateway; hit; ttl="));
+    let (_, purged) = gateway.admin_with("POST", "/cache/purge?prefix=shop.example/products", "").unwrap();
+    assert_eq!(String::from_utf8_lossy(&purged), "{\n  \"purged\": 1\n}\n");
+    assert_eq!(told(&gateway.get("/products/7")).1, "gateway; fwd=uri-miss; stored");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document};
 use crate::document::value::{Age, FieldName, PlainText};
-use crate::{Cache, CacheKey, CacheStore, Diagnostic, Route, Ttl};
+use crate::{Cache, CacheKey, CacheStore, Diagnostic, Listener, PluginUse, Route, Share, Ttl};
 
 /// The store, with the defaults.
 pub(crate) fn store(document: &Document, reports: &mut Reports) -> CacheStore {
@@ -28,6 +28,27 @@ pub(crate) fn warn_unused(document: &Document, routes: &[Route], reports: &mut R
     {
         let diagnostic = Diagnostic::warning("unused-cache", "no route has a cache").at(&section.place);
         reports.add_absent(diagnostic.hint("write `cache = true` on the routes whose answers are to be kept"));
+    }
+}
+
+/// Sharing among consumers where nobody is one: what is stored is for everybody.
+pub(crate) fn warn_unproven(routes: &[Route], listeners: &[Listener], plugins: &[PluginUse], reports: &mut Reports) {
+    let proves = |position: &usize| plugins.get(*position).is_some_and(|plugin| plugin.grants.identity);
+    for route in routes {
+        let Some(cache) = route.cache.as_ref().filter(|cache| cache.share != Share::Standard) else { continue };
+        let mut serving =
+            listeners.iter().filter(|listener| route.listeners.is_empty() || route.listeners.contains(&listener.name));
+        let is_proven = route.chain.iter().any(proves)
+            || serving.any(|listener| {
+                let certificates = listener.tls.as_ref().and_then(|tls| tls.client.as_ref());
+                listener.chain.iter().any(proves) || certificates.is_some()
+            });
+        if !is_proven {
+            let word = if cache.share == Share::Consumer { "consumer" } else { "all" };
+            let message = format!("`share = \"{word}\"` means consumers, and nothing on this route proves who asks");
+            let diagnostic = Diagnostic::warning("nobody-proven", message).at(&route.place);
+            reports.add_absent(diagnostic.hint("put a plugin with `grants = { identity = true }` into its chain"));
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
 
     let admin = document.admin.as_ref().and_then(|admin| admin.value.address.clone());
     let (plugins, secret_files) = chains.finish();
+    cache::warn_unproven(&routes, &listeners, &plugins, reports);
     Config {
         files: Vec::new(),
         folders: Vec::new(),
