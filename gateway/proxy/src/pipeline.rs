@@ -12,6 +12,7 @@ use crate::tunnel::Handshake;
 use crate::upstream::{Refused, key};
 use bytes::Bytes;
 use gateway_core::clock::now;
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
 use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
@@ -59,7 +60,12 @@ pub async fn run(
     let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
     let answered = match asked {
         Asked::Answered(answer) => Ok(place(exchange, answer)),
-        Asked::Next(body) => cached(work, exchange, body, route).await,
+        Asked::Next(body) => match cached(work, exchange, body, route) {
+            Ok(answered) => answered.await,
+            Err((exchange, body)) => {
+                dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body))
+            }
+        },
         Asked::Failed(error) => Err((exchange, error)),
     };
     let (mut exchange, mut body, outcome) = finish(answered, &route.chain, outcome).await;
@@ -161,21 +167,20 @@ async fn on_request(
     (exchange, Asked::Next(body))
 }
 
-/// What answers, or what is stored of it.
-async fn cached(
-    work: &Work<'_>,
+/// What is stored of the answer stands before it, where the route has a cache; and a route without one may change what another has
+/// stored. On the heap, and nothing for other routes: hyper keeps room for the whole future of a request in each connection (HARDENING P11).
+fn cached<'a>(
+    work: &'a Work<'_>,
     exchange: Box<Exchange>,
     body: Body,
-    route: &Arc<Route>,
-) -> Result<Answered, (Box<Exchange>, Error)> {
+    route: &'a Arc<Route>,
+) -> Result<BoxFuture<'a, Result<Answered, (Box<Exchange>, Error)>>, (Box<Exchange>, Body)> {
     match (&work.snapshot.cache, &route.cache) {
-        // On the heap: most requests do not come here.
-        (Some(caching), Some(rules)) => Box::pin(cache::serve(work, caching, rules, exchange, body, route)).await,
-        // What is stored by another route may be what this one changes.
+        (Some(caching), Some(rules)) => Ok(Box::pin(cache::serve(work, caching, rules, exchange, body, route))),
         (Some(caching), None) if !exchange.request.method.is_safe() => {
-            Box::pin(cache::pass(work, caching, exchange, body, route)).await
+            Ok(Box::pin(cache::pass(work, caching, exchange, body, route)))
         }
-        _ => dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body)),
+        _ => Err((exchange, body)),
     }
 }
 
