@@ -38,6 +38,9 @@ pub struct Work<'a> {
 /// An answer under way: its head is in the exchange.
 type Answered = (Box<Exchange>, Body);
 
+/// The same, or why there is none.
+type Attempted = Result<Answered, (Box<Exchange>, Error)>;
+
 /// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order, compression.
 /// The head of the answer is left in the exchange.
 pub async fn run(
@@ -174,7 +177,7 @@ fn cached<'a>(
     exchange: Box<Exchange>,
     body: Body,
     route: &'a Arc<Route>,
-) -> Result<BoxFuture<'a, Result<Answered, (Box<Exchange>, Error)>>, (Box<Exchange>, Body)> {
+) -> Result<BoxFuture<'a, Attempted>, (Box<Exchange>, Body)> {
     match (&work.snapshot.cache, &route.cache) {
         (Some(caching), Some(rules)) => Ok(Box::pin(cache::serve(work, caching, rules, exchange, body, route))),
         (Some(caching), None) if !exchange.request.method.is_safe() => {
