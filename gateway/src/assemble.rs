@@ -16,6 +16,7 @@ use gateway_config::{Config, Diagnostic, Loaded, Sources};
 use gateway_core::instruments::Instruments;
 use gateway_core::pressure::Pressure;
 use gateway_plugin_host::Host;
+use gateway_proxy::cache::{Cache, Caching};
 use gateway_proxy::listener::Tls;
 use gateway_proxy::snapshot::{Counters, Snapshot};
 use gateway_proxy::upstream::Upstream;
@@ -76,6 +77,7 @@ impl Assembler {
             tables,
             upstreams,
             authorities,
+            cache: caching(&config, previous, &self.instruments),
             trusted_proxies: config.trusted_proxies.clone(),
             counters: Counters::new(&self.instruments),
             pressure: self.pressure.clone(),
@@ -104,6 +106,25 @@ pub(crate) fn inputs(config: &Config) -> Inputs {
     let components = config.plugins.iter().map(|plugin| plugin.file.clone());
     let folders = config.folders.iter().chain(&config.plugin_directory).cloned();
     Inputs::new(files.chain(components), folders)
+}
+
+/// What is stored, over the reload unless its bounds are others; none where no route has a cache.
+fn caching(config: &Config, previous: Option<&Assembly>, instruments: &Instruments) -> Option<Caching> {
+    let mut queries = Vec::new();
+    for cache in config.routes.iter().filter_map(|route| route.cache.as_ref()) {
+        if !queries.contains(&cache.key.query) {
+            queries.push(cache.key.query.clone());
+        }
+    }
+    if queries.is_empty() {
+        return None;
+    }
+    let before = previous.and_then(|previous| previous.snapshot.cache.as_ref()).map(|before| &before.cache);
+    let cache = match before.filter(|before| before.settings() == config.cache) {
+        Some(same) => Arc::clone(same),
+        None => Arc::new(Cache::new(config.cache, instruments)),
+    };
+    Some(Caching { cache, queries })
 }
 
 fn upstreams(

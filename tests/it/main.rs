@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
 
+mod cache;
+mod cache_changes;
+mod cache_collapse;
+mod cache_consumers;
 mod compression;
 mod disconnects;
 mod discovery;

@@ -32,6 +32,7 @@ match = { path = "/orders/{id}", methods = ["GET"] }
 chain = ["phases"]
 upstream = "orders"
 rewrite = { path = "/v1/{id}" }
+cache = { default-ttl = "1 m", key = { query = ["page"] }, share = "consumer" }
 "#;
 
 fn folder(config: &str) -> tempfile::TempDir {
@@ -68,9 +69,15 @@ fn explain_says_the_way_and_where_it_was_written() {
     let output = gateway(folder.path(), &["explain", "get", "http://127.0.0.1:8080/orders/17"]);
     let way = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
-    for expected in
-        ["order    ", "gateway.toml:11:", "id = 17", "phases (on-request", "/v1/17", "http://127.0.0.1:9001"]
-    {
+    for expected in [
+        "order    ",
+        "gateway.toml:11:",
+        "id = 17",
+        "phases (on-request",
+        "/v1/17",
+        "http://127.0.0.1:9001",
+        "as answers say, else 60s, by query page, by consumer",
+    ] {
         assert!(way.contains(expected), "{expected}: {way}");
     }
     let output = gateway(folder.path(), &["explain", "POST", "http://127.0.0.1:8080/orders/17"]);
@@ -99,7 +106,7 @@ fn a_plugins_configuration_is_held_against_its_schema_at_its_line() {
     let output = gateway(folder.path(), &["check"]);
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{errors}");
-    assert!(errors.contains("gateway.toml:18:") && errors.contains("heder"), "{errors}");
+    assert!(errors.contains("gateway.toml:19:") && errors.contains("heder"), "{errors}");
 }
 
 #[test]

@@ -211,8 +211,14 @@ impl TestGateway {
     /// Asks the admin listener; none while it is not there.
     #[must_use]
     pub fn admin(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+        self.admin_with("GET", path, "")
+    }
+
+    /// The same with a method, and fields each ended by CR LF.
+    #[must_use]
+    pub fn admin_with(&self, method: &str, path: &str, fields: &str) -> Option<(u16, Vec<u8>)> {
         let mut socket = UnixStream::connect(self.path("admin.sock")).ok()?;
-        write!(socket, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").ok()?;
+        write!(socket, "{method} {path} HTTP/1.1\r\n{fields}host: admin\r\nconnection: close\r\n\r\n").ok()?;
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).ok()?;
         let response = Response::parse(&answer)?;

@@ -40,6 +40,16 @@ impl Body {
         Self(Inner::Stream(Box::pin(body)))
     }
 
+    /// All of it, where nothing has to be waited for.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<Bytes> {
+        match &self.0 {
+            Inner::Empty => Some(Bytes::new()),
+            Inner::Full(bytes) => Some(bytes.clone()),
+            Inner::Incoming(..) | Inner::Stream(_) => None,
+        }
+    }
+
     /// Gathers the whole body, at most `limit` bytes. Trailers are dropped.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! The order of events for one exchange, as one function that reads top to bottom.
 
+use crate::cache;
 use crate::chain::{Chain, Participants};
 use crate::completion::Outcome;
 use crate::compress::{self, Offer};
-use crate::forward::{self, Peer, Sending, Upload};
+use crate::forward::{self, Framing, Peer, Sending, Upload};
 use crate::route::{Dispatch, Forward, Route};
 use crate::router::Captured;
 use crate::snapshot::Snapshot;
@@ -11,6 +12,7 @@ use crate::tunnel::Handshake;
 use crate::upstream::{Refused, key};
 use bytes::Bytes;
 use gateway_core::clock::now;
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
 use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
@@ -22,7 +24,7 @@ use std::sync::Arc;
 /// What the events of an exchange need beside it.
 pub struct Work<'a> {
     /// The generation that the exchange is pinned to.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'a Arc<Snapshot>,
     /// Whose connection it came on.
     pub peer: &'a Peer,
     /// Its upload.
@@ -36,13 +38,16 @@ pub struct Work<'a> {
 /// An answer under way: its head is in the exchange.
 type Answered = (Box<Exchange>, Body);
 
+/// The same, or why there is none.
+type Attempted = Result<Answered, (Box<Exchange>, Error)>;
+
 /// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order, compression.
 /// The head of the answer is left in the exchange.
 pub async fn run(
     work: &Work<'_>,
     exchange: Box<Exchange>,
     body: Body,
-    route: &Route,
+    route: &Arc<Route>,
 ) -> (Box<Exchange>, Body, Outcome) {
     let mut outcome = Outcome::default();
     // What the client takes, whatever the chain makes of its request.
@@ -58,7 +63,12 @@ pub async fn run(
     let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
     let answered = match asked {
         Asked::Answered(answer) => Ok(place(exchange, answer)),
-        Asked::Next(body) => dispatch(work, exchange, body, route).await,
+        Asked::Next(body) => match cached(work, exchange, body, route) {
+            Ok(answered) => answered.await,
+            Err((exchange, body)) => {
+                dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body))
+            }
+        },
         Asked::Failed(error) => Err((exchange, error)),
     };
     let (mut exchange, mut body, outcome) = finish(answered, &route.chain, outcome).await;
@@ -160,15 +170,34 @@ async fn on_request(
     (exchange, Asked::Next(body))
 }
 
+/// What is stored of the answer stands before it, where the route has a cache; and a route without one may change what another has
+/// stored. On the heap, and nothing for other routes: hyper keeps room for the whole future of a request in each connection (HARDENING P11).
+fn cached<'a>(
+    work: &'a Work<'_>,
+    exchange: Box<Exchange>,
+    body: Body,
+    route: &'a Arc<Route>,
+) -> Result<BoxFuture<'a, Attempted>, (Box<Exchange>, Body)> {
+    match (&work.snapshot.cache, &route.cache) {
+        (Some(caching), Some(rules)) => Ok(Box::pin(cache::serve(work, caching, rules, exchange, body, route))),
+        (Some(caching), None) if !exchange.request.method.is_safe() => {
+            Ok(Box::pin(cache::pass(work, caching, exchange, body, route)))
+        }
+        _ => Err((exchange, body)),
+    }
+}
+
 /// What answers: a service, a plugin, a redirect, a fixed response.
-async fn dispatch(
+pub(crate) async fn dispatch(
     work: &Work<'_>,
     exchange: Box<Exchange>,
     body: Body,
     route: &Route,
-) -> Result<Answered, (Box<Exchange>, Error)> {
-    match &route.dispatch {
-        Dispatch::Upstream(to) => upstream(work, exchange, body, to, route.chain.reads_after_dispatch()).await,
+) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
+    let answered = match &route.dispatch {
+        Dispatch::Upstream(to) => {
+            return upstream(work, exchange, body, to, route.chain.reads_after_dispatch()).await;
+        }
         Dispatch::Answer(plugin) => handle(exchange, body, plugin).await,
         Dispatch::Respond(answer) => Ok(place(exchange, answer.clone())),
         Dispatch::Redirect { status, location } => {
@@ -182,7 +211,8 @@ async fn dispatch(
             };
             Ok(place(exchange, Answer { status: *status, headers, ..Answer::default() }))
         }
-    }
+    };
+    answered.map(|(exchange, body)| (exchange, body, Framing::Own))
 }
 
 async fn upstream(
@@ -191,7 +221,7 @@ async fn upstream(
     body: Body,
     to: &Forward,
     keep_head: bool,
-) -> Result<Answered, (Box<Exchange>, Error)> {
+) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
     let answered = async {
         let upstream = Arc::clone(forward::chosen(work.snapshot, &exchange, &to.targets)?);
         let key = upstream.key_by().and_then(|by| key::of(by, &exchange));
@@ -211,8 +241,9 @@ async fn upstream(
     match answered.await {
         Ok(response) => {
             let (head, body) = response.into_parts();
+            let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
             exchange.response = Some(Response { status: head.status, headers: head.headers });
-            Ok((exchange, body))
+            Ok((exchange, body, framing))
         }
         Err(error) => Err((exchange, error)),
     }

@@ -1,5 +1,6 @@
 //! A route as the data plane holds it: everything looked up beforehand.
 
+use crate::cache::RouteCache;
 use crate::chain::Chain;
 use crate::upstream::{Admission, Upstream, key};
 use gateway_config::{Allow, Compress, HostPolicy, KeyBy, Retry, Rewrite, Template, WebSocket};
@@ -25,6 +26,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Requests at once.
     pub admission: Option<Admission>,
+    /// How answers are cached.
+    pub cache: Option<RouteCache>,
     /// Which answers are compressed.
     pub compress: Option<Compress>,
 }
@@ -92,6 +95,12 @@ impl Targets {
             })
             .collect();
         (!shares.is_empty()).then_some(Self { shares, by })
+    }
+
+    /// Whether several share.
+    #[must_use]
+    pub fn are_several(&self) -> bool {
+        self.shares.len() > 1
     }
 
     /// The upstream of this exchange.

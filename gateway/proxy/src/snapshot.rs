@@ -1,5 +1,6 @@
 //! One generation of everything that serves requests. Pinned by each request, swapped as a whole.
 
+use crate::cache::Caching;
 use crate::chain::Chain;
 use crate::router::Router;
 use crate::upstream::{Authorities, Upstream};
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
     /// Who may have signed the certificates of origins that plugins call; none where no plugin may call one over TLS.
     pub authorities: Option<Authorities>,
+    /// What is stored, where a route has a cache.
+    pub cache: Option<Caching>,
     /// Proxies whose forwarding fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// What is counted of every request.

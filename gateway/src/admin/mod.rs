@@ -1,5 +1,6 @@
 //! The local administration listener: what the gateway is doing, for people and probes. Never on a data port.
 
+mod purge;
 mod status;
 
 use crate::process::{Descriptor, Inherited};
@@ -136,17 +137,25 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
 }
 
 fn answer(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let is_purge = request.uri().path() == "/cache/purge";
+    let (is_allowed, allowed) = match is_purge {
+        true => (request.method() == Method::POST, "POST"),
+        false => (matches!(*request.method(), Method::GET | Method::HEAD), "GET, HEAD"),
+    };
+    if !is_allowed {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "another method is meant\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         return response;
+    }
+    if is_purge {
+        return purge::answer(request, running);
     }
     match request.uri().path() {
         "/status" => json(&status::of(running)),
         "/live" => text(StatusCode::OK, "live\n"),
         "/ready" if running.draining.load(Ordering::Relaxed) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/ready" => text(StatusCode::OK, "ready\n"),
-        _ => text(StatusCode::NOT_FOUND, "there is /status, /live and /ready\n"),
+        _ => text(StatusCode::NOT_FOUND, "there is /status, /live, /ready and POST /cache/purge\n"),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::reload::Status;
 use crate::server::Running;
 use gateway_core::Plugin as _;
 use gateway_plugin_host::{Instances, Readings};
+use gateway_proxy::cache::Cache;
 use gateway_proxy::upstream::UpstreamStatus;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub(super) struct Document {
     listeners: BTreeMap<Arc<str>, SocketAddr>,
     upstreams: BTreeMap<Arc<str>, UpstreamStatus>,
     plugins: Vec<PluginStatus>,
+    /// Where a route has a cache.
+    cache: Option<CacheStatus>,
     counters: BTreeMap<String, u64>,
     process: Process,
 }
@@ -48,6 +51,15 @@ struct PluginStatus {
 }
 
 #[derive(Serialize)]
+struct CacheStatus {
+    /// Each with all its variants.
+    keys: usize,
+    /// About.
+    bytes: u64,
+    size: u64,
+}
+
+#[derive(Serialize)]
 struct Process {
     id: u32,
 }
@@ -67,9 +79,15 @@ pub(super) fn of(running: &Running) -> Document {
             .map(|(name, upstream)| (Arc::clone(name), upstream.status()))
             .collect(),
         plugins: current.plugins.iter().map(plugin).collect(),
+        cache: current.snapshot.cache.as_ref().map(|caching| cache(&caching.cache)),
         counters: running.instruments.read(),
         process: Process { id: std::process::id() },
     }
+}
+
+fn cache(cache: &Cache) -> CacheStatus {
+    let (keys, bytes) = cache.load();
+    CacheStatus { keys, bytes, size: cache.settings().size }
 }
 
 fn plugin(installed: &Installed) -> PluginStatus {

@@ -4,12 +4,14 @@ use super::plugins::Installed;
 use gateway_config::{Compression, Config, Diagnostic, Dispatch, Listener, Route};
 use gateway_core::exchange::Answer;
 use gateway_core::{Phase, Plugin, problem};
+use gateway_proxy::cache::RouteCache;
 use gateway_proxy::chain::Chain;
 use gateway_proxy::route;
 use gateway_proxy::router::Router;
 use gateway_proxy::snapshot::Table;
 use gateway_proxy::upstream::{Admission, Upstream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -103,11 +105,41 @@ fn build(
         allow: written.allow,
         body_limit: written.body_limit,
         admission: written.concurrency.map(|bound| Admission::new(bound.requests, bound.pending)),
+        cache: written.cache.as_ref().map(|cache| RouteCache::new(cache.clone(), digest(listener, written, plugins))),
         compress: match written.compress.as_ref().unwrap_or(&listener.compress) {
             Compression::On(compress) => Some(compress.clone()),
             Compression::Off => None,
         },
     })
+}
+
+/// What tells a route's stored answers from all others: the listener, the route, what answers it, and every plugin that its requests
+/// meet. An upstream is known by its name: who makes it another service purges.
+fn digest(listener: &Listener, written: &Route, plugins: &[Installed]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    };
+    part(listener.name.as_bytes());
+    part(written.name.as_bytes());
+    part(format!("{:?}", written.cache).as_bytes());
+    let answer = match &written.dispatch {
+        Dispatch::Answer(position) => Some(position),
+        Dispatch::Upstream(forward) => {
+            let names: Vec<_> = forward.targets.iter().map(|target| &target.upstream).collect();
+            part(format!("{names:?}{:?}{:?}", forward.rewrite, forward.host).as_bytes());
+            None
+        }
+        _ => None,
+    };
+    for position in listener.chain.iter().chain(&written.chain).chain(answer) {
+        if let Some(installed) = plugins.get(*position) {
+            part(installed.version.hash.as_bytes());
+            part(installed.written.config.value().to_string().as_bytes());
+        }
+    }
+    digest.finalize().into()
 }
 
 fn chain(listener: &Listener, own: &[usize], plugins: &[Installed]) -> Chain {

@@ -6,7 +6,7 @@ use crate::cli::Explain;
 use crate::reload::{self, Rollback};
 use crate::server;
 use anyhow::{Context as _, bail};
-use gateway_config::{Dispatch, Listener, Place, Rewrite, Route};
+use gateway_config::{Cache, Dispatch, Listener, Place, QueryKey, Rewrite, Route, Share, Ttl};
 use gateway_core::exchange::Request;
 use gateway_core::instruments::Instruments;
 use gateway_core::path::{Allow, normalize};
@@ -113,12 +113,39 @@ fn on(assembly: &Assembly, listener: &Listener, request: &Request) -> bool {
         }
     }
     dispatch(assembly, route, request, &captured);
+    if let Some(cache) = &route.cache {
+        print(format_args!("cache       {}", describe(cache)));
+    }
     if let Some(compress) = &found.compress {
         let encodings: Vec<_> = compress.encodings.iter().map(|encoding| encoding.name()).collect();
         print(format_args!("compress    {}", encodings.join(", ")));
     }
     print(format_args!("deadline    {:?}", route.deadline));
     true
+}
+
+/// How a route caches, in one line.
+fn describe(cache: &Cache) -> String {
+    let mut parts = Vec::new();
+    parts.push(match cache.ttl {
+        Ttl::Told => "as answers say".to_owned(),
+        Ttl::Default(ttl) => format!("as answers say, else {ttl:?}"),
+        Ttl::Fixed(ttl) => format!("for {ttl:?}"),
+    });
+    match &cache.key.query {
+        QueryKey::Whole => {}
+        QueryKey::Only(names) if names.is_empty() => parts.push("without query".to_owned()),
+        QueryKey::Only(names) => parts.push(format!("by query {}", names.join(", "))),
+    }
+    for (what, names) in [("field", &cache.key.headers), ("cookie", &cache.key.cookies)] {
+        parts.extend(names.iter().map(|name| format!("by {what} {name}")));
+    }
+    match cache.share {
+        Share::Standard => {}
+        Share::Consumer => parts.push("by consumer".to_owned()),
+        Share::All => parts.push("for all consumers".to_owned()),
+    }
+    parts.join(", ")
 }
 
 fn dispatch(assembly: &Assembly, route: &Route, request: &Request, captured: &Captured) {

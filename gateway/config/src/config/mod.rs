@@ -2,6 +2,7 @@
 //!
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
+mod cache;
 mod compress;
 mod discover;
 mod plugin;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cache::{Cache, CacheKey, CacheStore, QueryKey, Share, Ttl};
 pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use discover::{Consul, Discover};
 pub use plugin::{Grants, LimitGrant, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
@@ -41,6 +43,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long connections are still taken once it is no longer ready.
     pub drain_delay: Duration,
+    /// Where answers are kept.
+    pub cache: CacheStore,
     /// Bytes of memory past which nothing more is taken on; none: by what the system allows.
     pub memory: Option<u64>,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` fields are believed.
@@ -184,6 +188,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Requests of this route at once; none: unbounded.
     pub concurrency: Option<Concurrency>,
+    /// How answers are cached; none: not at all.
+    pub cache: Option<Cache>,
     /// Which answers are compressed; none: as the listener says.
     pub compress: Option<Compression>,
     /// Where it was written.

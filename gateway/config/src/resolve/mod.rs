@@ -3,6 +3,7 @@
 //! Everything here goes on past a problem with what is left, so that one run reports all of them.
 
 mod ambiguity;
+mod cache;
 mod chains;
 mod compress;
 mod discover;
@@ -46,8 +47,10 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let mut chains = Chains::new(&names, plugins);
 
     let listeners = listeners::resolve(document, &mut chains, &mut certificates, reports);
+    let cache = cache::store(document, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
     ambiguity::report(&routes, &listeners, reports);
+    cache::warn_unused(document, &routes, reports);
     names.warn_unused(reports);
     chains.check_unused(reports);
     at_least_one("listener", document.listeners.is_empty(), reports);
@@ -55,6 +58,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
 
     let admin = document.admin.as_ref().and_then(|admin| admin.value.address.clone());
     let (plugins, secret_files) = chains.finish();
+    cache::warn_unproven(&routes, &listeners, &plugins, reports);
     Config {
         files: Vec::new(),
         folders: Vec::new(),
@@ -62,6 +66,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         certificate_files: certificates.files,
         plugin_directory,
         admin: admin.map(|address| address.0),
+        cache,
         drain: server.drain().duration(),
         memory: server.memory.map(|memory| memory.bytes()),
         drain_delay: server.drain_delay.map(|delay| delay.duration()).unwrap_or_default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::cache;
 use super::chains::Chains;
 use super::compress;
 use super::names::Names;
@@ -62,6 +63,7 @@ fn route(
             requests: requests.in_memory(),
             pending: written.limits.pending().in_memory(),
         }),
+        cache: written.cache.as_ref().and_then(cache::resolve),
         compress: written.compress.as_ref().map(compress::resolve),
         place: place.clone(),
     })

@@ -15,6 +15,7 @@ pub use client_body::{Bounds, ClientBody, Upload};
 pub use forwarded::{Peer, client_address};
 pub(crate) use request::REQUEST_ID;
 pub use request::outgoing;
+pub use response::Framing;
 pub use template::expand;
 
 use crate::route::Targets;

@@ -6,7 +6,8 @@ use crate::upstream::Lease;
 use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::{Body, Error, Kind, Retry};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use std::time::Duration;
 
@@ -15,6 +16,16 @@ pub(super) struct Expected<'a> {
     pub(super) upload: &'a Upload,
     /// Where the request has asked to switch protocols.
     pub(super) handshake: Option<&'a Handshake>,
+}
+
+/// How the end of an answer's body is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// By the answer itself.
+    #[default]
+    Own,
+    /// By the end of its connection, which a cut looks like (RFC 9112 8).
+    Connection,
 }
 
 /// Checks the head and ties the body to its connection. Its end is a success of the endpoint where the head was `good`.
@@ -48,6 +59,12 @@ pub(super) fn incoming(
     if head.headers.get_all(TRANSFER_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
     {
         return Err(Error::new(Kind::HttpProtocolError, "the upstream's transfer-encoding is not just `chunked`"));
+    }
+    let is_framed = body.size_hint().exact().is_some()
+        || head.version == Version::HTTP_2
+        || head.headers.contains_key(TRANSFER_ENCODING);
+    if !is_framed {
+        head.extensions.insert(Framing::Connection);
     }
     strip_hop_by_hop(&mut head.headers);
     // Several equal lines are one; hyper refused different ones.

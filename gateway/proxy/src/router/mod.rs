@@ -38,7 +38,7 @@ struct Candidate {
 
 /// What a path captured: parts of its normal form, percent-encoded as they stood there. Put into a template like this, they
 /// stay what they were; decoded, `..%2F` would be a way out of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Captured(Vec<(Arc<str>, String)>);
 
 impl Captured {

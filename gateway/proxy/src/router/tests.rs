@@ -41,6 +41,7 @@ fn route(name: &str) -> Arc<Route> {
         allow: Allow::default(),
         body_limit: None,
         admission: None,
+        cache: None,
         compress: None,
     })
 }

@@ -1,6 +1,6 @@
 //! The top level of a file, and its small sections.
 
-use super::{Chain, Listener, Plugin, Route, SecretSource, Store, Upstream};
+use super::{CacheStore, Chain, Listener, Plugin, Route, SecretSource, Store, Upstream};
 use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
@@ -18,6 +18,8 @@ section! {
         "plugins" => plugins: Spanned<Plugins>, optional;
         /// The local administration listener.
         "admin" => admin: Spanned<AdminListener>, optional;
+        /// Where answers of routes with `cache` are kept.
+        "cache" => cache: Spanned<CacheStore>, optional;
         /// Sockets that take requests: `[[listener]]`, one for each.
         "listener" => listeners: Vec<Spanned<Listener>>, empty;
         /// Services that requests go to: `[upstream.NAME]`.
@@ -74,6 +76,7 @@ impl Document {
     pub(crate) fn absorb(&mut self, other: Self, reports: &mut Reports) {
         once("server", &mut self.server, other.server, reports);
         once("plugins", &mut self.plugins, other.plugins, reports);
+        once("cache", &mut self.cache, other.cache, reports);
         once("admin", &mut self.admin, other.admin, reports);
         self.listeners.extend(other.listeners);
         self.upstreams.0.extend(other.upstreams.0);

@@ -1,5 +1,6 @@
 //! The sections of a configuration file, each defined once: a file for each word.
 
+mod cache;
 mod chain;
 mod compress;
 mod file;
@@ -13,6 +14,7 @@ mod tls;
 mod upstream;
 mod websocket;
 
+pub(crate) use cache::{CacheStore, CacheSwitch, Collapse};
 pub(crate) use chain::{Chain, ChainEntry, PluginEntry};
 pub(crate) use compress::{Compress, CompressSwitch};
 pub(crate) use file::Document;

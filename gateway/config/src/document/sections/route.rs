@@ -2,7 +2,7 @@
 
 use super::retry::Retry;
 use super::upstream::KeyBy;
-use super::{ChainEntry, CompressSwitch, WebSocketSwitch};
+use super::{CacheSwitch, ChainEntry, CompressSwitch, WebSocketSwitch};
 use crate::document::decode::{Decode, Decoder, Named, Node, NonEmpty, Spanned};
 use crate::document::definition::{Shape, Text};
 use crate::document::section::section;
@@ -56,6 +56,8 @@ section! {
         "allow" => allow: Vec<Leniency>, empty;
         /// How much a client may send.
         "limits" => limits: RouteLimits, empty;
+        /// Whether answers are kept and given again: `true`, or a table; not when not written.
+        "cache" => cache: CacheSwitch, optional;
         /// Which answers are compressed: `true` for those that are worth it, or a table. It replaces the listener's, which holds
         /// when not written.
         "compress" => compress: CompressSwitch, optional;
@@ -65,6 +67,7 @@ section! {
         rule Needs ["rewrite", "upstream", "split"];
         rule Needs ["host-header", "upstream", "split"];
         rule Needs ["retry", "upstream", "split"];
+        rule Needs ["cache", "upstream", "split", "answer"];
         rule Needs ["websocket", "upstream", "split"];
     }
 }
