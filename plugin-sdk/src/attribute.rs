@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
-/// The shared attribute that names who asks.
+/// The shared attribute that names who asks. Setting it removes [`CLAIMS`] and [`GROUPS`], which were of whoever was known before: set it
+/// first.
 pub const CONSUMER: &str = "consumer";
 
 /// The shared attribute with what is known of the consumer, a JSON object.

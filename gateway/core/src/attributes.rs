@@ -7,7 +7,10 @@ use std::sync::Arc;
 pub const LIMIT: usize = 16 * 1024;
 
 /// Names without a writer's prefix; a plugin writes them only with the grant `identity`.
-pub const SHARED: [&str; 3] = ["consumer", "claims", "groups"];
+pub const SHARED: [&str; 3] = [CONSUMER, "claims", "groups"];
+
+/// The one that names who asks.
+const CONSUMER: &str = "consumer";
 
 /// The attributes of one exchange. Few, so a list.
 #[derive(Debug, Default, Clone)]
@@ -42,21 +45,21 @@ impl Attributes {
         self.entries.iter().find(|(of, key, _)| &**key == name && of.name() == owner).map(|(_, _, value)| value)
     }
 
-    /// Writes a value; an empty one removes it.
+    /// Writes a value; an empty one removes it. With another `consumer` goes what was known of the one before.
     ///
     /// # Errors
     /// [`Full`]; nothing has changed.
     pub fn write(&mut self, owner: Owner, name: &str, value: Bytes) -> Result<(), Full> {
-        let position = self.entries.iter().position(|(of, key, _)| &**key == name && *of == owner);
-        let before = position.map_or(0, |at| name.len() + self.entries.get(at).map_or(0, |entry| entry.2.len()));
-        let after = if value.is_empty() { 0 } else { name.len() + value.len() };
-        if self.size - before + after > LIMIT {
+        let is_consumer = owner == Owner::Shared && name == CONSUMER;
+        let goes = |(of, key, _): &(Owner, Box<str>, Bytes)| *of == owner && (&**key == name || is_consumer);
+        let freed: usize =
+            self.entries.iter().filter(|entry| goes(entry)).map(|(_, key, value)| key.len() + value.len()).sum();
+        let added = if value.is_empty() { 0 } else { name.len() + value.len() };
+        if self.size - freed + added > LIMIT {
             return Err(Full);
         }
-        self.size = self.size - before + after;
-        if let Some(at) = position {
-            self.entries.swap_remove(at);
-        }
+        self.size = self.size - freed + added;
+        self.entries.retain(|entry| !goes(entry));
         if !value.is_empty() {
             self.entries.push((owner, name.into(), value));
         }
@@ -66,7 +69,7 @@ impl Attributes {
     /// Who was proven to ask, for the log.
     #[must_use]
     pub fn consumer(&self) -> Option<&str> {
-        std::str::from_utf8(self.read("", "consumer")?).ok()
+        std::str::from_utf8(self.read("", CONSUMER)?).ok()
     }
 }
 
@@ -98,6 +101,23 @@ mod tests {
             let value = attributes.read(reader, name).map(|value| std::str::from_utf8(value).unwrap());
             assert_eq!(value, expected, "{reader} reads {name}");
         }
+    }
+
+    #[test]
+    fn another_consumer_has_nothing_of_the_one_before() {
+        let mut attributes = Attributes::default();
+        let mut write = |name: &str, value: &'static str| attributes.write(Owner::Shared, name, value.into()).unwrap();
+        write("consumer", "ada");
+        write("claims", "{}");
+        write("groups", "[]");
+        write("consumer", "bob");
+        write("groups", "[1]");
+        attributes.write(Owner::Plugin("p".into()), "claims", "own".into()).unwrap();
+        attributes.write(Owner::Plugin("p".into()), "consumer", "none".into()).unwrap();
+        let read = |name| attributes.read("p", name).map(|value| std::str::from_utf8(value).unwrap());
+        assert_eq!((read("consumer"), read("claims"), read("groups")), (Some("bob"), None, Some("[1]")));
+        assert_eq!((read("p/claims"), read("p/consumer")), (Some("own"), Some("none")));
+        assert_eq!(attributes.size, "consumerbobgroups[1]claimsownconsumernone".len());
     }
 
     #[test]

@@ -121,6 +121,9 @@ impl State {
         if size + name.len() + value.len() > ATTRIBUTES {
             return Err(Error::TooLarge(format!("the attributes of one exchange have at most {ATTRIBUTES} bytes")));
         }
+        if name == SHARED[0] {
+            self.attributes.retain(|name, _| !SHARED.contains(&name.as_str()));
+        }
         if value.is_empty() {
             self.attributes.remove(name);
         } else {

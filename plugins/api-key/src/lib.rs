@@ -82,9 +82,9 @@ impl Plugin for ApiKey {
             return Ok(refusal());
         };
         attribute::set(attribute::CONSUMER, consumer)?;
-        // Whoever was known before is not any more.
-        attribute::remove(attribute::CLAIMS)?;
-        attribute::set(attribute::GROUPS, self.groups.get(consumer).map_or("", String::as_str))?;
+        if let Some(groups) = self.groups.get(consumer) {
+            attribute::set(attribute::GROUPS, groups)?;
+        }
         if let Some(name) = &self.consumer_header {
             request::set_header(name, consumer)?;
         }

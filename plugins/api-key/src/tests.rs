@@ -67,8 +67,13 @@ fn consumers_have_groups() {
     let config = json!({ "keys": "alice:a\nbob:b", "groups": { "admin": ["alice"], "staff": ["alice"] } });
     let alice = Exchange::get("/").header("x-api-key", "a").run::<ApiKey>(config.clone());
     assert_eq!(alice.attribute("groups"), Some(r#"["admin","staff"]"#));
-    let bob = Exchange::get("/").header("x-api-key", "b").run::<ApiKey>(config);
-    assert_eq!(bob.attribute("groups"), None);
+    // Whoever was known before is not any more.
+    let before = Exchange::get("/").attribute("consumer", "carol").attribute("groups", r#"["admin"]"#);
+    let bob = before.attribute("claims", "{}").header("x-api-key", "b").run::<ApiKey>(config);
+    assert_eq!(
+        (bob.attribute("consumer"), bob.attribute("groups"), bob.attribute("claims")),
+        (Some("bob"), None, None)
+    );
 }
 
 #[test]

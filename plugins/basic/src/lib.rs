@@ -71,9 +71,9 @@ impl Plugin for Basic {
             return Ok(self.refusal());
         }
         attribute::set(attribute::CONSUMER, &name)?;
-        // Whoever was known before is not any more.
-        attribute::remove(attribute::CLAIMS)?;
-        attribute::set(attribute::GROUPS, &user.groups)?;
+        if !user.groups.is_empty() {
+            attribute::set(attribute::GROUPS, &user.groups)?;
+        }
         if !self.forward {
             request::remove_header("authorization")?;
         }

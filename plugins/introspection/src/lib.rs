@@ -142,7 +142,10 @@ impl Introspection {
         }
         attribute::set(attribute::CONSUMER, consumer)?;
         attribute::set(attribute::CLAIMS, &answer.text)?;
-        attribute::set(attribute::GROUPS, &answer.claims.list(&self.groups))?;
+        let groups = answer.claims.list(&self.groups);
+        if !groups.is_empty() {
+            attribute::set(attribute::GROUPS, &groups)?;
+        }
         if !self.forward {
             request::remove_header("authorization")?;
         }

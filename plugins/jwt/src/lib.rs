@@ -51,7 +51,9 @@ impl Plugin for Jwt {
         }
         attribute::set(attribute::CONSUMER, &known.consumer)?;
         attribute::set(attribute::CLAIMS, &known.text)?;
-        attribute::set(attribute::GROUPS, &known.groups)?;
+        if !known.groups.is_empty() {
+            attribute::set(attribute::GROUPS, &known.groups)?;
+        }
         if !self.forward {
             token.remove()?;
         }

@@ -55,6 +55,7 @@ fn exchange(fields: &[(&str, &str)], attributes: &[(&str, &str)]) -> Exchange {
         stage: Stage::Request,
         attributes: known,
         upstream: None,
+        slots: Vec::new(),
         deadline: now(),
         depth: 0,
         dispatch: Arc::new(Nowhere),
