@@ -7,6 +7,7 @@ mod cache;
 mod cache_changes;
 mod cache_collapse;
 mod cache_consumers;
+mod cache_identity;
 mod compression;
 mod disconnects;
 mod discovery;

@@ -3,6 +3,7 @@
 use crate::guest::Guest;
 use crate::kit::{self, answer, asking, exchange, on_request};
 use gateway_core::clock;
+use gateway_core::limit::{Answer, Budget, Limiter, Taken};
 use gateway_core::plugin::{FaultKind, Flow, Plugin};
 use gateway_plugin_host::{Capability, LoadError, PluginSettings};
 use std::sync::Arc;
@@ -23,6 +24,20 @@ fn all_granted(settings: &mut PluginSettings) {
         vec!["http://10.0.0.5:8080".to_owned(), "http://idp.example".to_owned(), "https://keys.example".to_owned()];
     settings.grants.secrets = [("KEY".to_owned(), "hunter2".to_owned())].into();
     settings.grants.set_upstream = vec!["orders".to_owned(), "gone".to_owned()];
+    settings.grants.limit = Some(Arc::new(Nothing));
+}
+
+/// Has nothing left of anything.
+struct Nothing;
+
+impl Limiter for Nothing {
+    fn take<'a>(&'a self, _: &'a str, _: &'a [Budget], _: u64) -> Answer<'a, Taken> {
+        Answer::Now(Ok(Taken::default()))
+    }
+
+    fn charge<'a>(&'a self, _: &'a str, _: &'a Budget, _: u64) -> Answer<'a, ()> {
+        Answer::Now(Ok(()))
+    }
 }
 
 /// A guest that fetches one URL and answers with what came, or with the error.
