@@ -8,6 +8,9 @@ use std::net::IpAddr;
 /// A part of a key, in bytes; longer ones stand for themselves by their beginning and a hash.
 const LONGEST: usize = 100;
 
+/// All parts together, in bytes.
+const WHOLE: usize = 300;
+
 /// Whom a request counts for. In a configuration: `"consumer"`, `"address"`, `"route"`, `"everybody"`, `{ header = "x-tenant" }`,
 /// `{ param = "tenant" }`, `{ attribute = "plugin/name" }`, or a list of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,11 @@ impl Subject {
     #[must_use]
     pub fn key(&self) -> String {
         let parts: Vec<String> = self.0.iter().map(Part::key).collect();
-        parts.join("|")
+        let key = parts.join("|");
+        match key.len() {
+            0..=WHOLE => key,
+            _ => format!("~{:016x}{:016x}", hash(&key, 0), hash(&key, 1)),
+        }
     }
 }
 

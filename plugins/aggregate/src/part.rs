@@ -29,6 +29,12 @@ pub(crate) struct Written {
     missing: WrittenMissing,
     #[serde(default)]
     keep: Vec<String>,
+    #[serde(default = "default_forward")]
+    forward: bool,
+}
+
+fn default_forward() -> bool {
+    true
 }
 
 #[derive(Default, Deserialize)]
@@ -50,6 +56,8 @@ pub(crate) struct Part {
     method: Method,
     headers: BTreeMap<String, String>,
     body: Option<Pattern>,
+    /// Whether it gets the chosen fields and cookies of the client's request.
+    forward: bool,
     /// The list, in another part's answer, for each element of which it is asked.
     each: Option<(String, Vec<String>)>,
     pick: Option<Vec<Vec<String>>>,
@@ -76,7 +84,7 @@ impl Part {
     /// `parts` are the names of all parts.
     pub(crate) fn parse(name: String, written: Written, parts: &[&str]) -> Result<Self, String> {
         let at = |error: String| format!("`parts.{name}`: {error}");
-        let Written { url, method, headers, body, each, pick, timeout, missing, keep } = written;
+        let Written { url, method, headers, body, each, pick, timeout, missing, keep, forward } = written;
         if !["upstream://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(at(format!("the url `{url}` does not begin with `upstream://`, `http://` or `https://`")));
         }
@@ -104,7 +112,8 @@ impl Part {
             pick: pick.map(paths),
             keep: keep.iter().map(|name| name.to_ascii_lowercase()).collect(),
             method,
-            headers,
+            headers: headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+            forward,
             name: name.clone(),
         };
         if part.each.is_none() && part.references().any(|reference| matches!(reference, Reference::Item(_))) {
@@ -149,8 +158,13 @@ impl Part {
     }
 
     fn request(&self, answers: &Answers, item: Option<&Value>, forwarded: &[Field]) -> Result<Request, String> {
-        let mut request = Request::new(&self.method, self.url.url(answers, item)?).header("accept", "application/json");
-        for field in forwarded.iter().filter(|field| !self.headers.contains_key(&field.name)) {
+        let mut request = Request::new(&self.method, self.url.url(answers, item)?);
+        if !self.headers.contains_key("accept") {
+            request = request.header("accept", "application/json");
+        }
+        // What is written here stands in the place of what the client sent, not beside it.
+        let passes = |field: &&Field| self.forward && field.name != "accept" && !self.headers.contains_key(&field.name);
+        for field in forwarded.iter().filter(passes) {
             request = request.header(&field.name, field.value.clone());
         }
         for (name, value) in &self.headers {

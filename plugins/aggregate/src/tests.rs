@@ -178,3 +178,28 @@ fn the_answer_may_have_another_form_and_fields_of_its_parts() {
         assert_eq!(fields, [("accept", &b"application/json"[..]), ("authorization", b"a"), ("cookie", b"session=s")]);
     }
 }
+
+#[test]
+fn a_part_gets_no_credentials_but_its_own() {
+    let config = json!({ "forward": ["Authorization"], "cookies": ["session"], "parts": {
+        "own": { "url": "upstream://a/", "headers": { "Authorization": "Bearer service", "Accept": "text/json" }, "missing": "null" },
+        "outside": { "url": "https://partner.example/", "forward": false, "missing": "null" },
+    } });
+    let outcome = Exchange::get("/").header("authorization", "Bearer client").header("cookie", "session=s").run::<Aggregate>(config);
+    let fields = |position: usize| -> Vec<(String, String)> {
+        let fields = outcome.fetches()[position].headers().iter();
+        fields.map(|field| (field.name.clone(), String::from_utf8_lossy(&field.value).into_owned())).collect()
+    };
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(fields(0), [text("accept", "application/json")]);
+    assert_eq!(fields(1), [text("cookie", "session=s"), text("accept", "text/json"), text("authorization", "Bearer service")]);
+}
+
+#[test]
+fn no_value_makes_another_path() {
+    let config = json!({ "parts": { "a": { "url": "upstream://a/x/{one}{two}/y?z={one}", "missing": "null" } } });
+    for (one, two, asked) in [(".", ".", 0), ("..", "", 0), (".", "a", 1), ("/", "..", 1)] {
+        let outcome = Exchange::get("/").param("one", one).param("two", two).run::<Aggregate>(config.clone());
+        assert_eq!(outcome.fetches().len(), asked, "{one} {two}");
+    }
+}

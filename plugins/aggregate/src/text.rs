@@ -103,12 +103,14 @@ impl Text {
                 Piece::Reference(reference) => {
                     let value = reference.value(answers, item).and_then(scalar).filter(|value| !value.is_empty());
                     let value = value.ok_or_else(|| format!("there is no text for {reference:?} in its URL"))?;
-                    if matches!(value.as_str(), "." | "..") {
-                        return Err("a segment of its URL would be `.` or `..`".to_owned());
-                    }
                     url.push_str(&path::segment(&value));
                 }
             }
+        }
+        // No encoding keeps that from being another path.
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err("a segment of its URL would be `.` or `..`".to_owned());
         }
         Ok(url)
     }

@@ -38,6 +38,11 @@ impl Plugin for Json {
     }
 
     fn on_request(&self) -> Result<Flow> {
+        // A part of what a service has would pass unread.
+        if self.response.is_some() {
+            request::remove_header("range")?;
+            request::remove_header("if-range")?;
+        }
         let applies = self.request.is_some() && is_json(request::header("content-type")) && self.holds();
         Ok(if applies { Flow::AwaitBody } else { Flow::Next })
     }
@@ -55,9 +60,13 @@ impl Plugin for Json {
     }
 
     fn on_response(&self) -> Result<Flow> {
-        // A part cannot be read by itself, and there are answers without one (RFC 9110 15.3.5, 15.4.5).
+        if self.response.is_some() && response::status() == 206 && self.holds() {
+            plugin_sdk::warn!("the service answered with a part that nobody asked for");
+            return Ok(Response::problem(502, "The service did not answer with the whole.").into());
+        }
+        // There are answers without a body (RFC 9110 15.3.5, 15.4.5).
         let applies = self.response.is_some()
-            && !matches!(response::status(), 204 | 206 | 304)
+            && !matches!(response::status(), 204 | 304)
             && is_json(response::header("content-type"))
             && self.holds();
         Ok(if applies { Flow::AwaitBody } else { Flow::Next })

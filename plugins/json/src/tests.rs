@@ -100,3 +100,16 @@ fn a_bad_configuration_is_named() {
         assert_eq!(Exchange::get("/").try_run::<Json>(config).unwrap_err(), message);
     }
 }
+
+#[test]
+fn a_part_is_neither_asked_for_nor_passed_on() {
+    let config = json!({ "response": { "pick": ["id"] } });
+    let part = Response::new(206).header("content-type", "application/json").body(r#"{"id":1,"secret":2}"#);
+    let exchange = || Exchange::get("/").header("range", "bytes=0-").header("if-range", "\"1\"");
+    let outcome = exchange().service(part.clone()).run::<Json>(config);
+    assert_eq!((outcome.request_header("range"), outcome.request_header("if-range")), (None, None));
+    assert_eq!(outcome.response.status, 502);
+    // Where answers are left as they are, parts are as well.
+    let outcome = exchange().service(part).run::<Json>(json!({ "request": { "drop": ["a"] } }));
+    assert_eq!((outcome.request_header("range").as_deref(), outcome.response.status), (Some("bytes=0-"), 206));
+}

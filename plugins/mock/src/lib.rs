@@ -1,6 +1,7 @@
 //! Answers in place of a service that is not there yet.
 
 use plugin_sdk::condition::Condition;
+use plugin_sdk::http::{HeaderName, HeaderValue};
 use plugin_sdk::template::Template;
 use plugin_sdk::{Flow, Plugin, Response, Result};
 use serde::Deserialize;
@@ -93,8 +94,10 @@ impl Case {
         }
         let template =
             |name: &str, text: &str| Template::parse(text).map_err(|error| format!("{}: {error}", place(name)));
-        let headers =
-            headers.into_iter().map(|(name, text)| template("headers", &text).map(|template| (name, template)));
+        let headers = headers.into_iter().map(|(name, text)| match HeaderName::try_from(name.as_str()) {
+            Ok(_) => template("headers", &text).map(|template| (name, template)),
+            Err(_) => Err(format!("{}: `{name}` is no name of a field", place("headers"))),
+        });
         Ok(Self {
             when,
             status,
@@ -110,8 +113,10 @@ impl Case {
     fn answer(&self) -> Response {
         let mut answer = Response::new(self.status);
         for (name, template) in &self.headers {
-            if let Some(value) = template.text() {
-                answer = answer.header(name, value);
+            match template.text().map(HeaderValue::try_from) {
+                Some(Ok(value)) => answer = answer.header(name, value.as_bytes()),
+                Some(Err(_)) => plugin_sdk::warn!("`{name}` is left out: its value cannot be that of a field"),
+                None => {}
             }
         }
         let (content_type, body) = match &self.body {

@@ -15,6 +15,12 @@ fn one_answer_for_everything() {
     assert_eq!(outcome.response_header("content-type").as_deref(), Some("application/json"));
     assert_eq!(outcome.response_header("location").as_deref(), Some("/orders/a\"b"));
     assert_eq!(outcome.response_header("x-absent"), None);
+    let config = json!({ "headers": { "x-a": "${query.x}" } });
+    let outcome = Exchange::get("/?x=%0d%0ax-b:1").run::<Mock>(config);
+    assert_eq!((outcome.response.status, outcome.response_header("x-a")), (200, None));
+    let outcome = Exchange::get("/orders/17").param("id", "a\"b").run::<Mock>(json!({
+        "body": { "id": "${param.id}", "items": [1, "two"], "from": "${client}" },
+    }));
     let body: Value = outcome.response.body_json().unwrap();
     assert_eq!(body, json!({ "id": "a\"b", "items": [1, "two"], "from": "192.0.2.1" }));
 }

@@ -9,6 +9,9 @@ use plugin_sdk::subject::Subject;
 use plugin_sdk::{Error, Flow, Plugin, Response, Result, Summary, attribute, response};
 use serde::Deserialize;
 
+/// What a budget holds at most.
+const MOST: u64 = 1 << 50;
+
 /// The fields of the answer, as `on_request` leaves them: policy and state. The plugin may stand in a chain more than once: each use
 /// adds its own, and the one that comes first on the way back writes them all.
 const FIELDS: Attribute<Vec<(String, String)>> = Attribute::new("fields");
@@ -56,6 +59,9 @@ impl Plugin for Quota {
         if calls == Some(0) {
             return Err("`calls` is at least 1".to_owned());
         }
+        if calls.or(bytes.map(|bytes| bytes.0)).is_some_and(|most| most > MOST) || bytes.is_some_and(|bytes| bytes.0 > MOST) {
+            return Err(format!("a quota is at most {MOST}"));
+        }
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(format!("`{name}` is no name of a quota: letters, digits, `-`, `_` and `.`"));
         }
@@ -92,15 +98,19 @@ impl Plugin for Quota {
                 )
             }));
             if let Some(wait) = refused {
-                self.leave(&standings)?;
+                self.leave(&standings);
                 let what = if cost == 0 { "bytes" } else { "calls" };
                 let refusal = Response::problem(429, &format!("The quota of {what} is used up."));
                 return Ok(refusal.header("retry-after", wait.div_ceil(1000).max(1).to_string()).into());
             }
         }
-        self.leave(&standings)?;
-        if self.bytes.is_some() {
-            attribute::set(&self.subject(), &subject)?;
+        self.leave(&standings);
+        if self.bytes.is_some()
+            && let Err(error) = attribute::set(&self.subject(), &subject)
+        {
+            // Nobody would be charged: others have left no room.
+            plugin_sdk::warn!("a request cannot be charged: {error}");
+            return Ok(Response::problem(431, "The request says too much of itself to be counted.").into());
         }
         Ok(Flow::Next)
     }
@@ -141,13 +151,16 @@ impl Quota {
         Some(Budget::new(key, Algorithm::FixedWindow, self.bytes?, self.window.duration()))
     }
 
-    fn leave(&self, standings: &[(String, String)]) -> Result<()> {
+    fn leave(&self, standings: &[(String, String)]) {
         if !self.headers {
-            return Ok(());
+            return;
         }
-        let mut fields = FIELDS.get()?.unwrap_or_default();
+        let mut fields = FIELDS.get().ok().flatten().unwrap_or_default();
         fields.extend_from_slice(standings);
-        FIELDS.set(&fields)
+        // Others may have left no room for it: then answers say nothing.
+        if let Err(error) = FIELDS.set(&fields) {
+            plugin_sdk::debug!("answers say nothing of the quota: {error}");
+        }
     }
 }
 

@@ -19,6 +19,12 @@ const PLACE: Duration = Duration::from_secs(600);
 /// Limits of one configuration: what `limit.take` takes at once.
 const LIMITS: usize = 16;
 
+/// What a budget holds at most.
+pub(crate) const MOST: u64 = 1 << 50;
+
+/// Places at once, at most.
+const PLACES: u64 = 1_000_000;
+
 /// The fields of the answer, as `on_request` leaves them. The plugin may stand in a chain more than once: each use adds its own, and
 /// the one that comes first on the way back writes them all.
 const FIELDS: Attribute<Vec<Fields>> = Attribute::new("fields");
@@ -88,7 +94,8 @@ impl Plugin for RateLimit {
         let Config { rate, burst, concurrent, per, algorithm, consumers, limits, headers } = config;
         let written = match limits {
             Some(limits) => {
-                if rate.is_some() || concurrent.is_some() || burst.is_some() || per.is_some() || algorithm.is_some() {
+                let beside = rate.is_some() || concurrent.is_some() || burst.is_some() || per.is_some();
+                if beside || algorithm.is_some() || consumers.is_some() {
                     return Err("with `limits`, each limit says its rate itself".to_owned());
                 }
                 limits
@@ -131,7 +138,10 @@ impl Plugin for RateLimit {
         if self.headers {
             let mut fields = FIELDS.get()?.unwrap_or_default();
             fields.push(Fields::new(&self.limits, &budgets, &standings));
-            FIELDS.set(&fields)?;
+            // Others may have left no room for it: then answers say nothing.
+            if let Err(error) = FIELDS.set(&fields) {
+                plugin_sdk::debug!("answers say nothing of limits: {error}");
+            }
         }
         let refusing =
             standings.iter().filter(|standing| !standing.allowed).max_by_key(|standing| standing.retry_after);
@@ -168,10 +178,11 @@ impl Limit {
         let per = per.unwrap_or_else(Subject::consumer);
         let (algorithm, rate) = match (rate, concurrent) {
             (Some(rate), None) => (algorithm.unwrap_or(Way::TokenBucket).algorithm(), rate),
-            (None, Some(limit)) if limit > 0 && algorithm.is_none() && consumers.is_empty() && burst.is_none() => {
+            (None, Some(limit @ 1..=PLACES)) if algorithm.is_none() && consumers.is_empty() && burst.is_none() => {
                 (Algorithm::Concurrency, Rate { limit, seconds: PLACE.as_secs() })
             }
             (None, Some(0)) => return Err("`concurrent` is at least 1".to_owned()),
+            (None, Some(limit)) if limit > PLACES => return Err(format!("`concurrent` is at most {PLACES}")),
             (None, Some(_)) => {
                 return Err("`concurrent` has no `burst`, `algorithm` or `consumers`".to_owned());
             }
@@ -180,6 +191,7 @@ impl Limit {
         match burst {
             Some(_) if algorithm != Algorithm::TokenBucket => Err("only a token bucket has a `burst`".to_owned()),
             Some(0) => Err("`burst` is at least 1".to_owned()),
+            Some(burst) if burst > MOST => Err(format!("`burst` is at most {MOST}")),
             _ => Ok(Self { name, algorithm, rate, burst: burst.unwrap_or(0), per, consumers }),
         }
     }

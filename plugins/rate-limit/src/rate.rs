@@ -1,5 +1,6 @@
 //! Rates: `"100/s"`, `"5000/d"`, `"10/30 s"`.
 
+use crate::MOST;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -33,6 +34,7 @@ impl Rate {
         };
         match (limit, count.checked_mul(unit)) {
             (0, _) => Err(format!("the rate `{text}` lets nobody in: write a route with `respond` instead")),
+            (MOST.., _) => Err(format!("the rate `{text}` is more than can be counted")),
             (_, Some(seconds @ 1..=LONGEST)) => Ok(Self { limit, seconds }),
             _ => Err(format!("the window of the rate `{text}` is not between a second and 365 days")),
         }

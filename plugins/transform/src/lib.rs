@@ -87,7 +87,7 @@ impl Plugin for Transform {
             if !when.holds() {
                 return Ok(Flow::Next);
             }
-            attribute::set(&self.held(), "1")?;
+            tolerate(attribute::set(&self.held(), "1"), "when")?;
         }
         // All values are taken from the request as it came, whatever is changed first.
         let fields = self.request.fill();
@@ -100,7 +100,7 @@ impl Plugin for Transform {
         if !self.query.is_empty() {
             let mut query = request::parameters();
             parameters.apply(&mut query)?;
-            request::set_query(&query.to_string())?;
+            tolerate(request::set_query(&query.to_string()), "query")?;
         }
         if let Some(path) = path {
             tolerate(request::set_path(&path), "path")?;

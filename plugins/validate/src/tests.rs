@@ -90,3 +90,13 @@ fn a_bad_configuration_is_named() {
         assert!(error.starts_with(message), "{error}");
     }
 }
+
+#[test]
+fn a_part_cannot_be_checked() {
+    let part = || Response::new(206).header("content-type", "application/json").body("{}");
+    let exchange = || Exchange::get("/").header("range", "bytes=0-").service(part());
+    let outcome = exchange().run::<Validate>(json!({ "response": order() }));
+    assert_eq!((outcome.request_header("range"), outcome.response.status), (None, 502));
+    let outcome = exchange().run::<Validate>(json!({ "response": order(), "report-only": true }));
+    assert_eq!((outcome.request_header("range").as_deref(), outcome.response.status), (Some("bytes=0-"), 206));
+}
