@@ -100,7 +100,9 @@ fn no_answer_is_anothers_whatever_plugin_proves_who_asks() {
     for proof in proofs(&issuer) {
         // The service does not allow it: nothing is stored. Said to be each one's own: each has one. Said to be the same for all:
         // one has it, and nobody who proves nothing.
-        for (cache, asked, shared) in [("true", 4, false), ("{ share = \"consumer\" }", 2, false), ("{ share = \"all\" }", 1, true)] {
+        for (cache, asked, shared) in
+            [("true", 4, false), ("{ share = \"consumer\" }", 2, false), ("{ share = \"all\" }", 1, true)]
+        {
             let upstream = personal();
             let gateway = start(&upstream, &proof, cache);
             let told = format!("{} {cache} {:?}", proof.plugin, proof.requests);

@@ -208,3 +208,38 @@ fn values_are_shared_by_gateways_that_name_the_store() {
     until("it is said that the store does not answer", || (ask(&one, "add a") == "failed").then_some(()));
     assert_eq!(ask(&alone, "add a"), "2");
 }
+
+#[test]
+fn a_place_that_was_taken_for_nobody_comes_back() {
+    let (upstream, redis) = (Upstream::ok(), Redis::start());
+    let store = redis.store("timeout = \"200 ms\"\nwhen-away = \"deny\"");
+    let config = "{ concurrent = 1, per = \"everybody\" }";
+    let gateway = limited(&upstream, "rate-limit", config, SHARED, &store).start();
+    assert_eq!(gateway.get("/").status, 200);
+    // It is asked for while Redis does not answer, and given when nobody waits for it any more.
+    redis.freeze(true);
+    assert_eq!(gateway.get("/").status, 503);
+    redis.freeze(false);
+    until("the place came back", || (gateway.get("/").status == 200).then_some(()));
+    until("nothing is held", || {
+        (redis.command("ZCARD gateway:rate-limit:slots:600000:default/1.0/") == ":0\r\n").then_some(())
+    });
+}
+
+#[test]
+fn a_redis_that_refuses_is_as_good_as_none() {
+    let (upstream, redis) = (Upstream::ok(), Redis::start());
+    let config = "{ rate = \"2/d\", per = \"everybody\" }";
+    for (keys, statuses) in
+        [("", [200, 200, 429]), ("when-away = \"allow\"", [200, 200, 200]), ("when-away = \"deny\"", [503, 503, 503])]
+    {
+        let _ = redis.command("CONFIG SET maxmemory 1");
+        let gateway =
+            limited(&upstream, "rate-limit", config, SHARED, &redis.store(&format!("ahead = false\n{keys}"))).start();
+        assert_eq!(burst(&[&gateway], 1, 3), statuses, "{keys}");
+        assert!(gateway.log().contains("the store refuses commands"), "{}", gateway.log());
+        let _ = redis.command("CONFIG SET maxmemory 0");
+        assert_eq!(burst(&[&gateway], 1, 3), [200, 200, 429], "{keys}");
+        let _ = redis.command("FLUSHALL");
+    }
+}

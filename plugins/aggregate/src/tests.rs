@@ -185,14 +185,20 @@ fn a_part_gets_no_credentials_but_its_own() {
         "own": { "url": "upstream://a/", "headers": { "Authorization": "Bearer service", "Accept": "text/json" }, "missing": "null" },
         "outside": { "url": "https://partner.example/", "forward": false, "missing": "null" },
     } });
-    let outcome = Exchange::get("/").header("authorization", "Bearer client").header("cookie", "session=s").run::<Aggregate>(config);
+    let outcome = Exchange::get("/")
+        .header("authorization", "Bearer client")
+        .header("cookie", "session=s")
+        .run::<Aggregate>(config);
     let fields = |position: usize| -> Vec<(String, String)> {
         let fields = outcome.fetches()[position].headers().iter();
         fields.map(|field| (field.name.clone(), String::from_utf8_lossy(&field.value).into_owned())).collect()
     };
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(fields(0), [text("accept", "application/json")]);
-    assert_eq!(fields(1), [text("cookie", "session=s"), text("accept", "text/json"), text("authorization", "Bearer service")]);
+    assert_eq!(
+        fields(1),
+        [text("cookie", "session=s"), text("accept", "text/json"), text("authorization", "Bearer service")]
+    );
 }
 
 #[test]

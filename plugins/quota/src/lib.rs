@@ -59,7 +59,9 @@ impl Plugin for Quota {
         if calls == Some(0) {
             return Err("`calls` is at least 1".to_owned());
         }
-        if calls.or(bytes.map(|bytes| bytes.0)).is_some_and(|most| most > MOST) || bytes.is_some_and(|bytes| bytes.0 > MOST) {
+        if calls.or(bytes.map(|bytes| bytes.0)).is_some_and(|most| most > MOST)
+            || bytes.is_some_and(|bytes| bytes.0 > MOST)
+        {
             return Err(format!("a quota is at most {MOST}"));
         }
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {

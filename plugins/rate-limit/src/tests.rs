@@ -166,7 +166,10 @@ fn a_bad_configuration_is_named() {
         (json!({ "concurrent": 1, "burst": 3 }), "`concurrent` has no `burst`, `algorithm` or `consumers`"),
         (json!({ "rate": "1/s", "burst": 3, "algorithm": "fixed-window" }), "only a token bucket has a `burst`"),
         (json!({ "rate": "1/s", "burst": 0 }), "`burst` is at least 1"),
-        (json!({ "limits": [{ "rate": "1/s" }], "consumers": { "a": "1/s" } }), "with `limits`, each limit says its rate itself"),
+        (
+            json!({ "limits": [{ "rate": "1/s" }], "consumers": { "a": "1/s" } }),
+            "with `limits`, each limit says its rate itself",
+        ),
         (json!({ "rate": "9007199254740993/s" }), "`rate`: the rate `9007199254740993/s` is more than can be counted"),
         (json!({ "concurrent": 1_000_001 }), "`concurrent` is at most 1000000"),
         (json!({ "limits": [] }), "`limits` has 1 to 16 limits"),

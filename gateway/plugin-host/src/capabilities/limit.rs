@@ -15,6 +15,9 @@ const BUDGETS: usize = 16;
 /// A key, in bytes.
 const KEY: usize = 512;
 
+/// Places of one take: a store keeps each.
+const PLACES: u64 = 1_000;
+
 /// The longest window, in milliseconds.
 const WINDOW: u64 = 400 * 24 * 3_600 * 1_000;
 
@@ -29,6 +32,9 @@ impl Host for State {
         }
         let budgets = budgets.into_iter().map(budget).collect::<Result<Vec<_>, _>>()?;
         let cost = at_most(cost, "a cost")?;
+        if cost > PLACES && budgets.iter().any(|budget| budget.algorithm == Algorithm::Concurrency) {
+            return Err(Error::TooLarge(format!("at most {PLACES} places are taken at once")));
+        }
         let name = Arc::clone(&self.settings.name);
         let taken = match limiter.take(&name, &budgets, cost) {
             Answer::Now(taken) => self.wait(async { taken }).await?,

@@ -1,9 +1,9 @@
 //! What this gateway has taken from shared budgets ahead of its requests, so that Redis is not asked for each: shares that grow
 //! with the demand and are given up soon.
 //!
-//! What is taken ahead has left the budget, so all gateways together never give out more than it has. What a gateway does not
-//! use is missing to others, for at most a second or a tenth of the window; where a window of Redis ends meanwhile, what is left
-//! of a share is used beyond it. Both are bounded by the share's size.
+//! What is taken ahead has left the budget, so all gateways together never give out more than it has. A share is kept for at most a
+//! second or a tenth of the window. What is not used by then is given back with the next fill, and is missing to others until there
+//! is one; where a window of Redis ends meanwhile, what is left of a share is used beyond it. Both are bounded by the share's size.
 
 use gateway_core::limit::{Algorithm, Budget, Standing, StoreError, Taken};
 use parking_lot::Mutex;
@@ -37,8 +37,12 @@ struct Share {
     until: Option<Instant>,
     /// What was used since the last fill.
     used: u64,
-    /// What waits for the present fill.
-    demand: u64,
+    /// Takes that wait for a fill.
+    waiting: u64,
+    /// Of the window that the tokens were taken in.
+    number: u64,
+    /// To be given back: how much, and the number of its window.
+    back: (u64, u64),
     /// How the budget stood at the last answer, the share apart.
     standing: Option<(Standing, Instant)>,
     /// Nothing like this cost will be there before.
@@ -66,30 +70,23 @@ pub(super) struct Fill {
     pub(super) least: u64,
     /// What is useful.
     pub(super) most: u64,
+    /// What is given back: how much, and the number of its window.
+    pub(super) back: (u64, u64),
     /// To be told how it went.
     pub(super) done: watch::Sender<Option<Result<(), StoreError>>>,
 }
 
 impl Ahead {
     /// Takes from all shares, if each has enough. `percent` of a budget is what a share has at most.
-    pub(super) fn take(
-        &self,
-        keys: &[String],
-        budgets: &[Budget],
-        cost: u64,
-        percent: u64,
-        waited: bool,
-        now: Instant,
-    ) -> Attempt {
+    pub(super) fn take(&self, keys: &[String], budgets: &[Budget], cost: u64, percent: u64, now: Instant) -> Attempt {
         let mut shares = self.0.lock();
-        let needed = cost.max(1);
         let mut taken = Taken::default();
         let mut lacking = Vec::new();
         for (position, (key, budget)) in keys.iter().zip(budgets).enumerate() {
             let share = shares.share(key, now);
             share.expire(now);
             let standing = share.standing(budget, cost, now);
-            if share.tokens < needed && standing.allowed {
+            if !share.decides(cost, now) && standing.allowed {
                 lacking.push(position);
             }
             taken.standings.push(standing);
@@ -100,17 +97,20 @@ impl Ahead {
             for position in lacking {
                 let (Some(key), Some(budget)) = (keys.get(position), budgets.get(position)) else { continue };
                 let share = shares.share(key, now);
-                if !waited {
-                    share.demand = share.demand.saturating_add(needed);
-                }
-                match &share.filling {
+                // One that ended without a word is none.
+                match share.filling.as_ref().filter(|filling| filling.has_changed().is_ok()) {
                     Some(filling) => others.push(filling.clone()),
                     None => {
                         let (done, filling) = watch::channel(None);
                         share.filling = Some(filling.clone());
-                        let most = share.useful(budget, percent).max(share.demand).max(needed);
-                        (share.used, share.demand) = (0, 0);
-                        mine.push(Fill { position, least: needed, most, done });
+                        let most = match cost {
+                            // A question takes nothing.
+                            0 => 0,
+                            _ => share.useful(budget, percent).max(share.waiting.saturating_mul(cost)).max(cost),
+                        };
+                        let back = std::mem::take(&mut share.back);
+                        share.used = 0;
+                        mine.push(Fill { position, least: cost, most, back, done });
                         others.push(filling);
                     }
                 }
@@ -134,19 +134,21 @@ impl Ahead {
         if has {
             share.spend(cost);
         } else {
-            // The next share is to be larger; this charge is made in Redis.
-            share.used = share.used.saturating_add(cost);
+            // This charge is made in Redis; what is known of it there is less by so much.
+            if let Some((standing, _)) = &mut share.standing {
+                standing.remaining = standing.remaining.saturating_sub(cost);
+            }
         }
         has
     }
 
-    /// Takes in what Redis answered: what was taken (none: not enough), and how the budget stands.
+    /// Takes in what Redis answered: what was taken (none: not enough) in which window, and how the budget stands.
     pub(super) fn fill(
         &self,
         key: &str,
         budget: &Budget,
         least: u64,
-        taken: Option<u64>,
+        (taken, number): (Option<u64>, u64),
         standing: Standing,
         now: Instant,
     ) {
@@ -157,6 +159,7 @@ impl Ahead {
         match taken {
             Some(tokens) => {
                 share.tokens = share.tokens.saturating_add(tokens);
+                share.number = number;
                 let mut kept = KEPT.min(budget.window / 10);
                 if budget.algorithm == Algorithm::FixedWindow {
                     kept = kept.min(standing.reset);
@@ -164,8 +167,19 @@ impl Ahead {
                 share.until = Some(now + kept);
                 share.closed = None;
             }
-            None => share.closed = Some((least, now + standing.retry_after.min(KEPT))),
+            None => share.closed = Some((least.max(1), now + standing.retry_after.min(KEPT))),
         }
+    }
+
+    /// Somebody waits for these, until this is dropped.
+    pub(super) fn wait<'a>(&'a self, keys: &'a [String]) -> Waiting<'a> {
+        let mut shares = self.0.lock();
+        for key in keys {
+            if let Some(share) = shares.map.get_mut(key) {
+                share.waiting += 1;
+            }
+        }
+        Waiting { ahead: self, keys }
     }
 
     /// A fill came to nothing.
@@ -176,12 +190,29 @@ impl Ahead {
     }
 }
 
+/// A take that waits for fills.
+pub(super) struct Waiting<'a> {
+    ahead: &'a Ahead,
+    keys: &'a [String],
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut shares = self.ahead.0.lock();
+        for key in self.keys {
+            if let Some(share) = shares.map.get_mut(key) {
+                share.waiting = share.waiting.saturating_sub(1);
+            }
+        }
+    }
+}
+
 impl Shares {
     fn share(&mut self, key: &str, now: Instant) -> &mut Share {
         if self.map.len() >= SHARES && !self.map.contains_key(key) && self.swept.is_none_or(|swept| now > swept + KEPT)
         {
             self.swept = Some(now);
-            self.map.retain(|_, share| share.filling.is_some() || share.until.is_some_and(|until| now < until));
+            self.map.retain(|_, share| share.waiting > 0 || share.until.is_some_and(|until| now < until));
         }
         match self.map.entry(key.to_owned()) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -192,11 +223,32 @@ impl Shares {
 
 impl Share {
     fn expire(&mut self, now: Instant) {
-        if self.until.is_some_and(|until| now >= until) {
+        if let Some(until) = self.until.filter(|until| now >= *until) {
+            // What is left of several windows is that of the last one.
+            let before = if self.back.1 == self.number { self.back.0 } else { 0 };
+            self.back = (before.saturating_add(self.tokens), self.number);
             (self.tokens, self.until) = (0, None);
+            // What was used some time ago says nothing of now.
+            if now.saturating_duration_since(until) > KEPT {
+                self.used = 0;
+            }
         }
         if self.closed.is_some_and(|(_, until)| now >= until) {
             self.closed = None;
+        }
+    }
+
+    /// Whether it can be told here what comes of a cost.
+    fn decides(&self, cost: u64, now: Instant) -> bool {
+        match cost {
+            // What was there a moment ago still is, as far as is known.
+            0 => {
+                let fresh = |(standing, at): (Standing, Instant)| {
+                    standing.remaining > 0 && now.saturating_duration_since(at) < KEPT
+                };
+                self.tokens > 0 || self.standing.is_some_and(fresh)
+            }
+            _ => self.tokens >= cost,
         }
     }
 
@@ -226,10 +278,10 @@ impl Share {
         }
     }
 
-    /// As much as was used since the last fill, and as much again where that was all of it.
+    /// As much as was used since the last fill, and as much again where that was gone before its time.
     fn useful(&self, budget: &Budget, percent: u64) -> u64 {
         let bound = (u128::from(budget.limit.min(budget.size())) * u128::from(percent) / 100).max(1);
-        let grown = if self.tokens == 0 { self.used.saturating_mul(2) } else { self.used };
+        let grown = if self.until.is_some() { self.used.saturating_mul(2) } else { self.used };
         grown.min(u64::try_from(bound).unwrap_or(u64::MAX))
     }
 }

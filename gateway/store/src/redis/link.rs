@@ -36,6 +36,10 @@ pub(super) struct Link {
 
 struct State {
     manager: Option<ConnectionManager>,
+    /// Counts connections, so that what failed on an old one says nothing of the present one.
+    number: u64,
+    /// It said no the last time, which was told.
+    refusing: bool,
     /// Set while it does not answer.
     away: Option<Away>,
 }
@@ -54,7 +58,7 @@ impl Link {
             client,
             timeout: options.timeout,
             runtime,
-            state: Mutex::new(State { manager: None, away: None }),
+            state: Mutex::new(State { manager: None, number: 0, refusing: false, away: None }),
             commands: counter("commands"),
             failures: counter("failures"),
         }
@@ -84,10 +88,10 @@ impl Link {
     where
         F: Future<Output = RedisResult<T>>,
     {
-        let manager = self.manager()?;
+        let (manager, number) = self.manager()?;
         self.commands.increment();
         let answer = tokio::time::timeout(self.timeout, command(manager)).await;
-        self.note(&answer);
+        self.note(&answer, number);
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if refused(&error) => Err(StoreError::Refused(self.name.to_string(), error.to_string())),
@@ -100,7 +104,7 @@ impl Link {
     }
 
     /// The connection, unless nobody should wait for it now.
-    fn manager(&self) -> Result<ConnectionManager, StoreError> {
+    fn manager(&self) -> Result<(ConnectionManager, u64), StoreError> {
         let mut state = self.state.lock();
         if let Some(away) = &mut state.away {
             let now = clock::now();
@@ -110,7 +114,7 @@ impl Link {
             away.probe = now + away.pauses.next().unwrap_or(Duration::from_secs(1));
         }
         if let Some(manager) = &state.manager {
-            return Ok(manager.clone());
+            return Ok((manager.clone(), state.number));
         }
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(self.timeout))
@@ -119,10 +123,10 @@ impl Link {
             .set_number_of_retries(0);
         let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config).map_err(|_| self.away())?;
         state.manager = Some(manager.clone());
-        Ok(manager)
+        Ok((manager, state.number))
     }
 
-    fn note<T>(&self, answer: &Result<RedisResult<T>, Elapsed>) {
+    fn note<T>(&self, answer: &Result<RedisResult<T>, Elapsed>, number: u64) {
         let failure = match answer {
             Ok(Ok(_)) => None,
             Ok(Err(error)) if refused(error) => None,
@@ -130,6 +134,16 @@ impl Link {
             Err(_) => Some("it did not answer in time".to_owned()),
         };
         let mut state = self.state.lock();
+        if state.number != number {
+            return;
+        }
+        let refusal = answer.as_ref().ok().and_then(|answer| answer.as_ref().err()).filter(|error| refused(error));
+        match (refusal, state.refusing) {
+            (Some(error), false) => tracing::warn!(store = %self.name, %error, "the store refuses commands"),
+            (None, true) => tracing::info!(store = %self.name, "the store takes commands again"),
+            _ => {}
+        }
+        state.refusing = refusal.is_some();
         match failure {
             None => {
                 if state.away.take().is_some() {
@@ -140,6 +154,7 @@ impl Link {
                 self.failures.increment();
                 // A connection that says nothing may be dead for a long time before anybody is told.
                 state.manager = None;
+                state.number += 1;
                 if state.away.is_none() {
                     tracing::warn!(store = %self.name, failure, "the store does not answer");
                     let mut pauses = PAUSES.build();

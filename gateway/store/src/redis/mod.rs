@@ -57,6 +57,9 @@ pub enum WhenAway {
 #[error("{0}")]
 pub struct SharedError(String);
 
+/// How often it is tried to give a place back, a second apart.
+const GIVE_BACK: usize = 30;
+
 /// One Redis. It is reached when it is first needed.
 #[derive(Clone)]
 pub struct Shared(Arc<Inner>);
@@ -65,6 +68,7 @@ struct Inner {
     options: SharedOptions,
     link: Arc<Link>,
     take: Script,
+    renew: Script,
     values: Scripts,
     ahead: Ahead,
     local: Memory,
@@ -91,6 +95,7 @@ impl Shared {
             options,
             link: Arc::new(link),
             take: Script::new(include_str!("take.lua")),
+            renew: Script::new(include_str!("renew.lua")),
             values: Scripts::default(),
             ahead: Ahead::default(),
             local,
@@ -132,6 +137,25 @@ struct Ask {
     least: i64,
     most: u64,
     lease: String,
+    /// Given back first: how much, and the number of the window in which it was taken.
+    back: (u64, u64),
+}
+
+impl Ask {
+    /// No more and no less than this.
+    fn exactly(key: String, budget: &Budget, cost: u64, lease: &str) -> Self {
+        let least = i64::try_from(cost).unwrap_or(i64::MAX);
+        Self { key, budget: budget.clone(), least, most: cost, lease: lease.to_owned(), back: (0, 0) }
+    }
+}
+
+/// What came of one.
+struct Answered {
+    /// None: not enough.
+    taken: Option<u64>,
+    standing: Standing,
+    /// Of the window that it was taken in.
+    number: u64,
 }
 
 impl Inner {
@@ -140,73 +164,98 @@ impl Inner {
         format!("{}:{owner}:{}:{window}:{}", self.options.prefix, word(budget.algorithm), budget.key)
     }
 
-    /// Takes in Redis: what was taken of each (none: not enough) and how each stands.
-    async fn take_there(&self, asks: Vec<Ask>) -> Result<Vec<(Option<u64>, Standing)>, StoreError> {
-        let script = self.take.clone();
-        let numbers: Vec<i64> = self
-            .link
-            .ask(async move |mut manager| {
-                let mut invocation = script.prepare_invoke();
-                for Ask { key, budget, least, most, lease } in &asks {
-                    invocation.key(key).arg(word(budget.algorithm)).arg(budget.limit);
-                    let window = u64::try_from(budget.window.as_micros()).unwrap_or(u64::MAX);
-                    invocation.arg(window).arg(budget.burst).arg(*least).arg(*most).arg(lease);
-                }
-                invocation.invoke_async(&mut manager).await
-            })
-            .await?;
+    /// Takes in Redis. It must run on the link's runtime.
+    async fn take_there(&self, asks: &[Ask]) -> Result<Vec<Answered>, StoreError> {
+        let mut invocation = self.take.prepare_invoke();
+        for Ask { key, budget, least, most, lease, back } in asks {
+            invocation.key(key).arg(word(budget.algorithm)).arg(budget.limit).arg(micros(budget.window));
+            invocation.arg(budget.burst).arg(*least).arg(*most).arg(lease).arg(back.0).arg(back.1);
+        }
+        let invocation = &invocation;
+        let numbers: Vec<i64> =
+            self.link.run(async move |mut manager| invocation.invoke_async(&mut manager).await).await?;
         let positive = |number: i64| u64::try_from(number).unwrap_or_default();
-        let standing = |numbers: &[i64; 4]| {
-            let [taken, remaining, reset, wait] = *numbers;
+        let answered = |numbers: &[i64; 5]| {
+            let [taken, remaining, reset, wait, number] = *numbers;
             let standing = Standing {
                 allowed: taken >= 0,
                 remaining: positive(remaining),
                 reset: Duration::from_micros(positive(reset)),
                 retry_after: Duration::from_micros(positive(wait)),
             };
-            (u64::try_from(taken).ok(), standing)
+            Answered { taken: u64::try_from(taken).ok(), standing, number: positive(number) }
         };
-        let (answers, _) = numbers.as_chunks::<4>();
-        Ok(answers.iter().map(standing).collect())
+        let (answers, _) = numbers.as_chunks::<5>();
+        Ok(answers.iter().map(answered).collect())
     }
 
-    /// Takes in Redis, no more and no less than asked for.
+    /// Takes in Redis, no more and no less than asked for. Where nobody waits for it any more, places are given back.
     async fn take_exactly(
         self: &Arc<Self>,
-        keys: Vec<String>,
+        keys: &[String],
         budgets: &[Budget],
         cost: u64,
     ) -> Result<Taken, StoreError> {
         let lease = format!("{:x}.{:x}", self.process, self.leases.fetch_add(1, Ordering::Relaxed));
-        let least = i64::try_from(cost).unwrap_or(i64::MAX);
-        let asks = keys.iter().zip(budgets).map(|(key, budget)| Ask {
-            key: key.clone(),
-            budget: budget.clone(),
-            least,
-            most: cost,
-            lease: lease.clone(),
+        let pairs = keys.iter().zip(budgets);
+        let asks: Vec<Ask> = pairs.map(|(key, budget)| Ask::exactly(key.clone(), budget, cost, &lease)).collect();
+        let inner = Arc::clone(self);
+        let task = self.link.runtime().spawn(async move {
+            let answers = inner.take_there(&asks).await;
+            let places = asks.iter().filter(|ask| cost > 0 && ask.budget.algorithm == Algorithm::Concurrency);
+            let slots =
+                || places.map(|ask| inner.slot(ask.key.clone(), ask.budget.window, ask.lease.clone(), cost)).collect();
+            match answers {
+                Ok(answers) => {
+                    let standings: Vec<Standing> = answers.iter().map(|answered| answered.standing).collect();
+                    let allowed = standings.iter().all(|standing| standing.allowed);
+                    Ok(Taken { standings, slots: if allowed { slots() } else { Vec::new() } })
+                }
+                Err(error) => {
+                    // It may have been done all the same.
+                    drop::<Vec<Slot>>(slots());
+                    Err(error)
+                }
+            }
         });
-        let answers = self.take_there(asks.collect()).await?;
-        let mut taken = Taken { standings: answers.iter().map(|(_, standing)| *standing).collect(), slots: Vec::new() };
-        if cost > 0 && taken.standings.iter().all(|standing| standing.allowed) {
-            let slots = keys.into_iter().zip(budgets).filter(|(_, budget)| budget.algorithm == Algorithm::Concurrency);
-            taken.slots.extend(slots.map(|(key, _)| self.slot(key, lease.clone(), cost)));
-        }
-        Ok(taken)
+        task.await.unwrap_or_else(|_| Err(StoreError::Away(self.options.name.to_string())))
     }
 
-    fn slot(self: &Arc<Self>, key: String, lease: String, cost: u64) -> Slot {
+    /// A place that counts until it is dropped, and a window longer where the gateway dies.
+    fn slot(self: &Arc<Self>, key: String, window: Duration, lease: String, cost: u64) -> Slot {
+        let places: Vec<String> = (1..=cost).map(|place| format!("{lease}:{place}")).collect();
+        let renewal = {
+            let (inner, key, places) = (Arc::clone(self), key.clone(), places.clone());
+            self.link.runtime().spawn(async move {
+                loop {
+                    tokio::time::sleep((window / 3).max(Duration::from_millis(100))).await;
+                    let mut invocation = inner.renew.key(&key);
+                    invocation.arg(micros(window)).arg(&places);
+                    let invocation = &invocation;
+                    let renewed: Result<i64, _> =
+                        inner.link.run(async move |mut manager| invocation.invoke_async(&mut manager).await).await;
+                    if let Err(error) = renewed {
+                        tracing::debug!("a place could not be renewed: {error}");
+                    }
+                }
+            })
+        };
         let inner = Arc::clone(self);
         Slot::new(move || {
+            renewal.abort();
             let link = Arc::clone(&inner.link);
-            // Where Redis is away, the place comes back when its time is over.
             inner.link.runtime().spawn(async move {
-                let places: Vec<String> = (1..=cost).map(|place| format!("{lease}:{place}")).collect();
-                let removed = link.run(async move |mut manager| {
-                    redis::cmd("ZREM").arg(key).arg(places).query_async::<i64>(&mut manager).await
-                });
-                if let Err(error) = removed.await {
-                    tracing::debug!("a place could not be given back: {error}");
+                // Where Redis stays away, the place comes back when its window is over.
+                for _ in 0..GIVE_BACK {
+                    let (key, places) = (&key, &places);
+                    let removed = link.run(async move |mut manager| {
+                        redis::cmd("ZREM").arg(key).arg(places).query_async::<i64>(&mut manager).await
+                    });
+                    match removed.await {
+                        Ok(_) => return,
+                        Err(error) => tracing::debug!("a place could not be given back: {error}"),
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             });
         })
@@ -220,6 +269,8 @@ impl Inner {
         cost: u64,
         first: (Vec<Fill>, Vec<ahead::Filled>),
     ) -> Result<Taken, StoreError> {
+        // For as long as this waits, a fill is meant for it as well.
+        let _waiting = self.ahead.wait(keys);
         let (mut mine, mut waits) = first;
         loop {
             for fill in mine {
@@ -229,7 +280,7 @@ impl Inner {
                 let outcome = filled.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
                 outcome.unwrap_or_else(|| Err(StoreError::Away(self.options.name.to_string())))?;
             }
-            match self.ahead.take(keys, budgets, cost, self.options.ahead, true, clock::now()) {
+            match self.ahead.take(keys, budgets, cost, self.options.ahead, clock::now()) {
                 Attempt::Decided(taken) => return Ok(taken),
                 Attempt::Fill(more, others) => (mine, waits) = (more, others),
             }
@@ -238,16 +289,16 @@ impl Inner {
 
     /// Asks Redis for one share. Whoever waits for it may go: the share is there all the same.
     fn fill(self: &Arc<Self>, keys: &[String], budgets: &[Budget], fill: Fill) {
-        let Fill { position, least, most, done } = fill;
+        let Fill { position, least, most, back, done } = fill;
         let (Some(key), Some(budget)) = (keys.get(position).cloned(), budgets.get(position).cloned()) else { return };
         let inner = Arc::clone(self);
         self.link.runtime().spawn(async move {
             let asked = i64::try_from(least).unwrap_or(i64::MAX);
-            let ask = Ask { key: key.clone(), budget: budget.clone(), least: asked, most, lease: String::new() };
-            let outcome = match inner.take_there(vec![ask]).await {
+            let ask = Ask { key: key.clone(), budget: budget.clone(), least: asked, most, lease: String::new(), back };
+            let outcome = match inner.take_there(&[ask]).await {
                 Ok(answers) => match answers.first() {
-                    Some((taken, standing)) => {
-                        inner.ahead.fill(&key, &budget, least, *taken, *standing, clock::now());
+                    Some(Answered { taken, standing, number }) => {
+                        inner.ahead.fill(&key, &budget, least, (*taken, *number), *standing, clock::now());
                         Ok(())
                     }
                     None => Err(StoreError::Refused(inner.options.name.to_string(), "an empty answer".to_owned())),
@@ -263,9 +314,9 @@ impl Inner {
 
     /// What is done without Redis.
     fn without(&self, owner: &str, budgets: &[Budget], cost: u64, error: StoreError) -> Result<Taken, StoreError> {
-        match (&error, self.options.when_away) {
-            (StoreError::Away(_), WhenAway::Local) => Ok(self.local.take_now(owner, budgets, cost)),
-            (StoreError::Away(_), WhenAway::Allow) => {
+        match self.options.when_away {
+            WhenAway::Local => Ok(self.local.take_now(owner, budgets, cost)),
+            WhenAway::Allow => {
                 let whole = |budget: &Budget| Standing {
                     allowed: true,
                     remaining: budget.size(),
@@ -274,7 +325,7 @@ impl Inner {
                 };
                 Ok(Taken { standings: budgets.iter().map(whole).collect(), slots: Vec::new() })
             }
-            _ => Err(error),
+            WhenAway::Deny => Err(error),
         }
     }
 }
@@ -286,16 +337,19 @@ impl Limiter for Shared {
         let percent = inner.options.ahead;
         if percent == 0 || budgets.iter().any(|budget| budget.algorithm == Algorithm::Concurrency) {
             return Answer::Later(Box::pin(async move {
-                let taken = inner.take_exactly(keys, budgets, cost).await;
+                let taken = inner.take_exactly(&keys, budgets, cost).await;
                 taken.or_else(|error| inner.without(owner, budgets, cost, error))
             }));
         }
-        match inner.ahead.take(&keys, budgets, cost, percent, false, clock::now()) {
+        match inner.ahead.take(&keys, budgets, cost, percent, clock::now()) {
             Attempt::Decided(taken) => Answer::Now(Ok(taken)),
             Attempt::Fill(mine, waits) => Answer::Later(Box::pin(async move {
                 let taken = inner.take_ahead(&keys, budgets, cost, (mine, waits));
-                let taken = tokio::time::timeout(inner.options.timeout * 2, taken).await;
-                let taken = taken.unwrap_or_else(|_| Err(StoreError::Away(inner.options.name.to_string())));
+                let taken = match tokio::time::timeout(inner.options.timeout * 2, taken).await {
+                    Ok(taken) => taken,
+                    // Others were always quicker.
+                    Err(_) => inner.take_exactly(&keys, budgets, cost).await,
+                };
                 taken.or_else(|error| inner.without(owner, budgets, cost, error))
             })),
         }
@@ -307,9 +361,12 @@ impl Limiter for Shared {
         if inner.options.ahead > 0 && inner.ahead.charge(&key, cost, clock::now()) {
             return Answer::Now(Ok(()));
         }
+        let ask = Ask { least: -1, ..Ask::exactly(key, budget, cost, "") };
+        let there = Arc::clone(inner);
         Answer::Later(Box::pin(async move {
-            let ask = Ask { key, budget: budget.clone(), least: -1, most: cost, lease: String::new() };
-            match inner.take_there(vec![ask]).await {
+            let task = inner.link.runtime().spawn(async move { there.take_there(&[ask]).await });
+            let charged = task.await.unwrap_or_else(|_| Err(StoreError::Away(inner.options.name.to_string())));
+            match charged {
                 Ok(_) => Ok(()),
                 Err(error) => match inner.options.when_away {
                     WhenAway::Local => {
@@ -322,6 +379,10 @@ impl Limiter for Shared {
             }
         }))
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// As keys and `take.lua` have it.

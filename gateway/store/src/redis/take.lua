@@ -1,19 +1,23 @@
 -- Takes from every budget or from none: the arithmetic of rule.rs, by the clock of Redis, in microseconds.
--- KEYS[i]; ARGV, seven for each: algorithm, limit, window, burst, least, most, lease.
+-- KEYS[i]; ARGV, nine for each: algorithm, limit, window, burst, least, most, lease, back, number.
 --   least  what has to be there (0: anything); below 0: `most` is taken, there or not
---   most   what is taken where more than `least` is there, as long as a quarter of the rest stays for others
--- Answers, four for each: taken (-1: not enough), remaining, microseconds to reset, microseconds to wait.
+--   most   what is taken where more than `least` is there, up to a quarter of that
+--   back   what was taken before, not used, and is given back first; `number` is of the window in which it was taken
+-- Answers, five for each: taken (-1: not enough), remaining, microseconds to reset, microseconds to wait, number of the window.
 
 local seconds, micros = unpack(redis.call('TIME'))
 local now = tonumber(seconds) * 1000000 + tonumber(micros)
 local ROUNDING = 1e-6
+-- No budget is kept longer, in microseconds: two of the longest windows.
+local LONGEST = 800 * 24 * 3600 * 1000000
 local budgets, enough = {}, true
 
 for i, key in ipairs(KEYS) do
-  local at = (i - 1) * 7
+  local at = (i - 1) * 9
   local b = {
     key = key, algorithm = ARGV[at + 1], limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]),
     burst = tonumber(ARGV[at + 4]), least = tonumber(ARGV[at + 5]), most = tonumber(ARGV[at + 6]), lease = ARGV[at + 7],
+    back = tonumber(ARGV[at + 8]), given = tonumber(ARGV[at + 9]), number = 0,
   }
   if b.algorithm == 'bucket' then
     local held = redis.call('HMGET', key, 'tokens', 'at')
@@ -21,7 +25,7 @@ for i, key in ipairs(KEYS) do
     b.tokens = b.burst
     if held[1] then
       local passed = math.max(0, now - tonumber(held[2]))
-      b.tokens = math.min(b.burst, tonumber(held[1]) + passed * b.rate)
+      b.tokens = math.min(b.burst, tonumber(held[1]) + passed * b.rate + b.back)
     end
     b.available = b.tokens
   elseif b.algorithm == 'slots' then
@@ -38,6 +42,11 @@ for i, key in ipairs(KEYS) do
       elseif ago == 1 then
         b.last = tonumber(held[2])
       end
+    end
+    if b.back > 0 and b.given == b.number then
+      b.present = math.max(0, b.present - b.back)
+    elseif b.back > 0 and b.given == b.number - 1 then
+      b.last = math.max(0, b.last - b.back)
     end
     b.available = b.limit - b.present
     if b.algorithm == 'sliding' then
@@ -88,7 +97,7 @@ local function write(b, taken)
     redis.call('HSET', b.key, 'number', string.format('%.0f', b.number), 'present', string.format('%.0f', b.present),
       'last', string.format('%.0f', b.last))
   end
-  redis.call('PEXPIRE', b.key, string.format('%.0f', math.ceil(lives / 1000) + 1000))
+  redis.call('PEXPIRE', b.key, string.format('%.0f', math.ceil(math.min(lives, LONGEST) / 1000) + 1000))
 end
 
 local answer = {}
@@ -99,10 +108,13 @@ for i, b in ipairs(budgets) do
     if b.least >= 0 then
       taken = math.max(b.least, math.min(b.most, math.floor(b.available / 4)))
     end
-    if taken > 0 then write(b, taken) end
+    if taken > 0 or b.back > 0 then write(b, taken) end
     b.available = b.available - taken
   elseif b.allowed then
     taken = 0
+    if b.back > 0 then write(b, 0) end
+  elseif b.back > 0 then
+    write(b, 0)
   end
   local reset = 0
   if b.algorithm == 'bucket' then
@@ -114,5 +126,6 @@ for i, b in ipairs(budgets) do
   answer[#answer + 1] = math.max(0, math.floor(b.available))
   answer[#answer + 1] = math.ceil(reset)
   answer[#answer + 1] = b.allowed and 0 or math.ceil(wait(b))
+  answer[#answer + 1] = b.number
 end
 return answer

@@ -103,7 +103,10 @@ impl Values for Shared {
     }
 }
 
+/// Ten years, in milliseconds: past that, sums of times have no place in Redis.
+const LONGEST: u64 = 10 * 365 * 86_400_000;
+
 /// Redis has no time to live of nothing.
 fn milliseconds(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).clamp(1, i64::MAX.unsigned_abs())
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST)
 }
