@@ -5,6 +5,7 @@ use crate::kit::{self, answer, exchange, on_request};
 use bytes::Bytes;
 use gateway_core::plugin::{BodyFlow, FaultKind, Plugin, Summary};
 use gateway_core::{Phase, Phases};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_filter_reads_decides_and_writes() {
@@ -40,7 +41,11 @@ async fn bodies_go_in_and_out() {
         .phase("on-response-body", replace)
         .phase("handle", handle)
         .build();
-    let plugin = kit::plugin_with(&component, |settings| settings.limits.body = 300_000).await;
+    // Moving them takes an unoptimized host milliseconds.
+    let long = |settings: &mut gateway_plugin_host::PluginSettings| {
+        (settings.limits.body, settings.limits.cpu) = (300_000, Duration::from_secs(5));
+    };
+    let plugin = kit::plugin_with(&component, long).await;
     let body = Bytes::from(vec![b'a'; 200_000]);
     let (_, flow) = plugin.on_request_body(exchange(), body.clone()).await;
     let BodyFlow::Replace(replaced) = flow.unwrap() else { panic!("not replaced") };
