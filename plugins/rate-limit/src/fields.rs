@@ -3,13 +3,12 @@
 
 use super::Limit;
 use plugin_sdk::limit::{Algorithm, Budget, Standing};
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The values of both fields.
-#[derive(Serialize, Deserialize)]
 pub(crate) struct Fields {
-    pub(crate) policy: String,
-    pub(crate) state: String,
+    policy: String,
+    state: String,
 }
 
 impl Fields {
@@ -32,5 +31,17 @@ impl Fields {
             }
         }
         Self { policy: policy.join(", "), state: state.join(", ") }
+    }
+
+    /// The values, from how they are written.
+    pub(crate) fn parts(text: &str) -> Option<(&str, &str)> {
+        text.split_once('\n')
+    }
+}
+
+impl fmt::Display for Fields {
+    /// Both values, a line each.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\n{}", self.policy, self.state)
     }
 }

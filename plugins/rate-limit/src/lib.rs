@@ -4,7 +4,6 @@ mod fields;
 mod rate;
 
 use fields::Fields;
-use plugin_sdk::attribute::Attribute;
 use plugin_sdk::limit::{self, Algorithm, Budget, Standing};
 use plugin_sdk::subject::Subject;
 use plugin_sdk::{Error, Flow, Plugin, Response, Result, attribute, response};
@@ -24,10 +23,6 @@ pub(crate) const MOST: u64 = 1 << 50;
 
 /// Places at once, at most.
 const PLACES: u64 = 1_000_000;
-
-/// The fields of the answer, as `on_request` leaves them. The plugin may stand in a chain more than once: each use adds its own, and
-/// the one that comes first on the way back writes them all.
-const FIELDS: Attribute<Vec<Fields>> = Attribute::new("fields");
 
 /// What may be written as `config`: one limit, or several under `limits`.
 #[derive(Deserialize)]
@@ -72,7 +67,9 @@ enum Way {
 
 struct RateLimit {
     limits: Vec<Limit>,
-    headers: bool,
+    /// Where `on_request` leaves the fields of the answer, if it says how limits stand. The plugin may stand in a chain more than once:
+    /// each use has a place of its own.
+    fields: Option<String>,
 }
 
 /// A limit as it is kept.
@@ -120,7 +117,9 @@ impl Plugin for RateLimit {
                 return Err(format!("two limits are called `{}`", limit.name));
             }
         }
-        Ok(Self { limits, headers })
+        let named = |limit: &Limit| format!("{}.{}.{}", limit.name, limit.rate.limit, limit.rate.seconds);
+        let fields = headers.then(|| limits.iter().map(named).collect::<Vec<_>>().join("+"));
+        Ok(Self { limits, fields })
     }
 
     fn on_request(&self) -> Result<Flow> {
@@ -135,11 +134,10 @@ impl Plugin for RateLimit {
             }
             Err(error) => return Err(error),
         };
-        if self.headers {
-            let mut fields = FIELDS.get()?.unwrap_or_default();
-            fields.push(Fields::new(&self.limits, &budgets, &standings));
+        if let Some(place) = &self.fields {
+            let fields = Fields::new(&self.limits, &budgets, &standings).to_string();
             // Others may have left no room for it: then answers say nothing.
-            if let Err(error) = FIELDS.set(&fields) {
+            if let Err(error) = attribute::set(place, &fields) {
                 plugin_sdk::debug!("answers say nothing of limits: {error}");
             }
         }
@@ -149,14 +147,11 @@ impl Plugin for RateLimit {
     }
 
     fn on_response(&self) -> Result<Flow> {
-        if !self.headers {
-            return Ok(Flow::Next);
+        let fields = self.fields.as_deref().and_then(attribute::get);
+        if let Some((policy, state)) = fields.as_deref().and_then(Fields::parts) {
+            response::append_header("ratelimit-policy", policy)?;
+            response::append_header("ratelimit", state)?;
         }
-        for Fields { policy, state } in FIELDS.get()?.unwrap_or_default() {
-            response::append_header("ratelimit-policy", &policy)?;
-            response::append_header("ratelimit", &state)?;
-        }
-        FIELDS.remove()?;
         Ok(Flow::Next)
     }
 }
