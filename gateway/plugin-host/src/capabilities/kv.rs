@@ -232,10 +232,15 @@ impl State {
         self.meter.pause();
         let answer = answer.await;
         self.meter.resume();
-        answer.map_err(|error| match error {
-            StoreError::NotANumber => invalid(error.to_string()),
-            StoreError::Away(_) | StoreError::Refused(..) => Error::Failed(error.to_string()),
-        })
+        answer.map_err(refusal)
+    }
+}
+
+/// What a guest is told of a store that did not do it.
+pub(super) fn refusal(error: StoreError) -> Error {
+    match error {
+        StoreError::NotANumber => invalid(error.to_string()),
+        StoreError::Away(_) | StoreError::Refused(..) => Error::Failed(error.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `limit`: budgets that requests take from, counted where the configuration says.
 
 use super::invalid;
+use super::kv::refusal;
 use crate::abi::gateway::wit::limit::{self as wit, Host};
 use crate::abi::gateway::wit::types::Error;
 use crate::grant::Capability;
@@ -37,7 +38,7 @@ impl Host for State {
         }
         let name = Arc::clone(&self.settings.name);
         let taken = match limiter.take(&name, &budgets, cost) {
-            Answer::Now(taken) => self.wait(async { taken }).await?,
+            Answer::Now(taken) => taken.map_err(refusal)?,
             Answer::Later(taken) => self.wait(taken).await?,
         };
         if let Some(exchange) = self.exchange.as_deref_mut() {
@@ -62,7 +63,7 @@ impl Host for State {
         let cost = at_most(cost, "a cost")?;
         let name = Arc::clone(&self.settings.name);
         match limiter.charge(&name, &budget, cost) {
-            Answer::Now(charged) => self.wait(async { charged }).await,
+            Answer::Now(charged) => charged.map_err(refusal),
             Answer::Later(charged) => self.wait(charged).await,
         }
     }
