@@ -118,6 +118,11 @@ pub(crate) enum Plugin {
         #[arg(long, short, value_name = "FILE OR FOLDER")]
         output: Option<PathBuf>,
     },
+    /// Play a plugin's scenarios on the real host, with its limits, and compare what happens with what is expected
+    #[command(
+        after_help = "A scenario is a file scenarios/NAME.toml: what clients send and services answer. What happens is compared with NAME.golden."
+    )]
+    Test(PluginTest),
     /// Say what a component is: ABI, phases, capabilities, schema, size
     Inspect {
         /// Any .wasm file
@@ -126,4 +131,20 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginTest {
+    /// The plugin's folder
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Only these scenarios
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// The component that is tested; by default what `gateway plugin build` makes in the folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) component: Option<PathBuf>,
+    /// Take what happens for what is expected
+    #[arg(long)]
+    pub(crate) bless: bool,
 }

@@ -29,6 +29,7 @@ mod plugins;
 mod process;
 mod reload;
 mod reload_edges;
+mod scenarios;
 mod stalled_readers;
 mod templates;
 mod timeouts;

@@ -66,6 +66,14 @@ impl Attributes {
         Ok(())
     }
 
+    /// All of them by their full names, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (String, &Bytes)> {
+        self.entries.iter().map(|(owner, name, value)| match owner {
+            Owner::Shared => (name.to_string(), value),
+            Owner::Plugin(plugin) => (format!("{plugin}/{name}"), value),
+        })
+    }
+
     /// Who was proven to ask, for the log.
     #[must_use]
     pub fn consumer(&self) -> Option<&str> {

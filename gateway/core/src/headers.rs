@@ -36,9 +36,15 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// Removes what belongs to one connection, the fields that `connection` names included.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have none of them.
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
+    let mut own = headers.keys().filter(|name| is_hop_by_hop(name));
+    match (own.next(), own.next()) {
+        (None, _) => return,
+        // All that most answers have is a word on their connection.
+        (Some(&header::CONNECTION), None) if names_none(headers) => {
+            headers.remove(header::CONNECTION);
+            return;
+        }
+        _ => {}
     }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -50,6 +56,13 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in named.into_iter().chain(own) {
         headers.remove(name);
     }
+}
+
+/// Whether `connection` is one line that says no more than what becomes of the connection.
+fn names_none(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONNECTION).iter();
+    let line = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
+    lines.next().is_none() && (line.eq_ignore_ascii_case(b"keep-alive") || line.eq_ignore_ascii_case(b"close"))
 }
 
 /// Removes from trailers what frames a message or belongs to one connection: there it is no more than an attack (RFC 9110 6.5.1).
@@ -79,7 +92,8 @@ pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// Joins the cookie crumbs of HTTP/2 into one field (RFC 9113 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+    let stand_once = headers.len() == headers.keys_len();
+    if stand_once || headers.get_all(header::COOKIE).iter().nth(1).is_none() {
         return;
     }
     let mut joined = Vec::new();
@@ -91,5 +105,34 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
     if let Ok(value) = HeaderValue::from_bytes(&joined) {
         headers.insert(header::COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_one_connection_goes_with_what_it_names() {
+        for (fields, left) in [
+            (&["connection: keep-alive", "server: x"][..], &["server"][..]),
+            (&["connection: Close", "server: x"], &["server"]),
+            (&["connection: keep-alive", "keep-alive: timeout=5", "server: x"], &["server"]),
+            (&["connection: keep-alive, x-internal", "x-internal: 1", "server: x"], &["server"]),
+            (&["connection: keep-alive", "connection: x-internal", "x-internal: 1", "server: x"], &["server"]),
+            (&["connection: close", "te: trailers", "server: x"], &["server"]),
+            (&["proxy-connection: close", "server: x"], &["server"]),
+            (&["server: x", "keep-alived: y"], &["keep-alived", "server"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                let (name, value) = field.split_once(": ").unwrap();
+                headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
+            }
+            strip_hop_by_hop(&mut headers);
+            let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, left, "{fields:?}");
+        }
     }
 }

@@ -196,7 +196,12 @@ pub(crate) async fn dispatch(
 ) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
     let answered = match &route.dispatch {
         Dispatch::Upstream(to) => {
-            return upstream(work, exchange, body, to, route.chain.reads_after_dispatch()).await;
+            let mut exchange = exchange;
+            let answered = upstream(work, &mut exchange, body, to, route.chain.reads_after_dispatch()).await;
+            return match answered {
+                Ok((body, framing)) => Ok((exchange, body, framing)),
+                Err(error) => Err((exchange, error)),
+            };
         }
         Dispatch::Answer(plugin) => handle(exchange, body, plugin).await,
         Dispatch::Respond(answer) => Ok(place(exchange, answer.clone())),
@@ -217,36 +222,27 @@ pub(crate) async fn dispatch(
 
 async fn upstream(
     work: &Work<'_>,
-    mut exchange: Box<Exchange>,
+    exchange: &mut Exchange,
     body: Body,
     to: &Forward,
     keep_head: bool,
-) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
-    let answered = async {
-        let upstream = Arc::clone(forward::chosen(work.snapshot, &exchange, &to.targets)?);
-        let key = upstream.key_by().and_then(|by| key::of(by, &exchange));
-        let trusted = work.snapshot.trusts(work.peer.address.ip());
-        let deadline = exchange.deadline;
-        let (host, mut request) =
-            forward::outgoing(&mut exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
-        // A plugin may have made another request of it (RFC 6455 4.1: a handshake is a GET).
-        let is_one = request.method() == Method::GET && request.body().is_end_stream();
-        let handshake = work.handshake.filter(|_| is_one);
-        if let Some(handshake) = handshake {
-            handshake.ask(request.headers_mut());
-        }
-        let sending = Sending { host, policy: &to.retry, key, upload: work.upload, handshake, deadline };
-        forward::send(&upstream, request, &sending).await
-    };
-    match answered.await {
-        Ok(response) => {
-            let (head, body) = response.into_parts();
-            let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
-            exchange.response = Some(Response { status: head.status, headers: head.headers });
-            Ok((exchange, body, framing))
-        }
-        Err(error) => Err((exchange, error)),
+) -> Result<(Body, Framing), Error> {
+    let upstream = forward::chosen(work.snapshot, exchange, &to.targets)?;
+    let key = upstream.key_by().and_then(|by| key::of(by, exchange));
+    let trusted = work.snapshot.trusts(work.peer.address.ip());
+    let (host, mut request) = forward::outgoing(exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
+    // A plugin may have made another request of it (RFC 6455 4.1: a handshake is a GET).
+    let is_one = request.method() == Method::GET && request.body().is_end_stream();
+    let handshake = work.handshake.filter(|_| is_one);
+    if let Some(handshake) = handshake {
+        handshake.ask(request.headers_mut());
     }
+    let (policy, upload, deadline) = (&to.retry, work.upload, exchange.deadline);
+    let sending = Sending { upstream, host, policy, key, upload, handshake, deadline };
+    let (head, body) = forward::send(&sending, request).await?.into_parts();
+    let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
+    exchange.response = Some(Response { status: head.status, headers: head.headers });
+    Ok((body, framing))
 }
 
 async fn handle(

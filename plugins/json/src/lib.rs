@@ -64,10 +64,12 @@ impl Plugin for Json {
             plugin_sdk::warn!("the service answered with a part that nobody asked for");
             return Ok(Response::problem(502, "The service did not answer with the whole.").into());
         }
-        // There are answers without a body (RFC 9110 15.3.5, 15.4.5).
+        let content_type = response::header("content-type");
+        // There are answers without a body (RFC 9110 15.3.5, 15.4.5), and what tells of a failure has a form of its own (RFC 9457).
         let applies = self.response.is_some()
             && !matches!(response::status(), 204 | 304)
-            && is_json(response::header("content-type"))
+            && !(response::status() >= 400 && is_problem(content_type.as_deref()))
+            && is_json(content_type)
             && self.holds();
         Ok(if applies { Flow::AwaitBody } else { Flow::Next })
     }
@@ -100,10 +102,18 @@ impl Json {
     }
 }
 
+fn is_problem(content_type: Option<&str>) -> bool {
+    media_type(content_type.unwrap_or_default()) == "application/problem+json"
+}
+
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// `application/json`, or anything that ends with `+json` (RFC 6839 3.1).
 fn is_json(content_type: Option<String>) -> bool {
     let Some(content_type) = content_type else { return false };
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = media_type(&content_type);
     media == "application/json" || media.ends_with("+json")
 }
 

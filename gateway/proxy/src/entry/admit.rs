@@ -50,12 +50,12 @@ fn bad(detail: &str) -> Error {
     Error::new(Kind::HttpRequestError, detail)
 }
 
-/// Brings a request's head to its normal form.
+/// Brings a request's head to its normal form; what it needs of it is taken out.
 ///
 /// # Errors
 /// It has none, or it is not for a gateway (CONNECT, `*`).
 pub(super) fn admit(
-    mut head: Parts,
+    head: &mut Parts,
     scheme: &'static str,
     target_limit: usize,
     fields: usize,
@@ -63,11 +63,12 @@ pub(super) fn admit(
 ) -> Result<Admitted, Error> {
     let mut wish = None;
     if head.method == Method::CONNECT {
-        wish = Some(Wish::connect(&mut head).ok_or_else(|| bad("CONNECT is not served"))?);
+        wish = Some(Wish::connect(head).ok_or_else(|| bad("CONNECT is not served"))?);
         // RFC 8441 5: what GET is in HTTP/1.1.
         head.method = Method::GET;
     }
-    let Parts { method, uri, version, mut headers, .. } = head;
+    let (method, mut headers) = (std::mem::take(&mut head.method), std::mem::take(&mut head.headers));
+    let (uri, version) = (&head.uri, head.version);
     let target = uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
     if target.len() > target_limit {
         return Err(Error::new(Kind::TargetTooLong, format!("the target has more than {target_limit} bytes")));
@@ -79,7 +80,7 @@ pub(super) fn admit(
     if seen.framing {
         framing(&headers, version)?;
     }
-    let authority = authority::of(&uri, &headers, version, memory)?;
+    let authority = authority::of(uri, &headers, version, memory)?;
     headers.remove(HOST);
 
     let (path, query) = match target.split_once('?') {

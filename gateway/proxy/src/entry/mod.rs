@@ -28,6 +28,7 @@ use gateway_core::exchange::{self, Answer, Exchange, Stage};
 use gateway_core::peer::ClientCertificate;
 use gateway_core::{Body, Error, Kind, Origin, problem};
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -104,7 +105,9 @@ pub async fn serve(
 ) -> Response<ResponseBody> {
     let started = now();
     let panicked = snapshot.counters.panicked.clone();
-    let answered = AssertUnwindSafe(answer(snapshot, connection, request, started)).catch_unwind().await;
+    // It stays where it is: what is handed from future to future is copied each time.
+    let (mut head, body) = request.into_parts();
+    let answered = AssertUnwindSafe(answer(snapshot, connection, &mut head, body, started)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
         panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
@@ -119,7 +122,8 @@ pub async fn serve(
 async fn answer(
     snapshot: Arc<Snapshot>,
     connection: &Connection,
-    request: http::Request<Incoming>,
+    head: &mut Parts,
+    body: Incoming,
     started: Instant,
 ) -> Response<ResponseBody> {
     let Some(table) = snapshot.tables.get(&connection.listener).cloned() else {
@@ -128,7 +132,6 @@ async fn answer(
     if snapshot.pressure.is_high() {
         return refusal(&Error::new(Kind::Overloaded, "the gateway has hardly any memory left"));
     }
-    let (head, body) = request.into_parts();
     let scheme = connection.scheme();
     let mut admitted = match admit::admit(head, scheme, table.target_limit, connection.fields, &connection.authority) {
         Ok(admitted) => admitted,

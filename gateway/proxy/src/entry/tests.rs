@@ -16,7 +16,7 @@ fn enter(
     for (name, value) in fields {
         request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let admitted = admit(request.into_parts().0, "http", 8192, 100, &Memory::default())?;
+    let admitted = admit(&mut request.into_parts().0, "http", 8192, 100, &Memory::default())?;
     admitted.leniency.check(allow)?;
     Ok((admitted.request.path, admitted.request.query, admitted.request.headers))
 }

@@ -2,9 +2,8 @@
 
 use super::response;
 use super::spare::Spare;
-use super::{HostField, Upload};
-use crate::tunnel::Handshake;
-use crate::upstream::{Endpoint, Lease, Upstream};
+use super::{HostField, Sending};
+use crate::upstream::{Endpoint, Lease};
 use gateway_config::{Retry as Policy, Statuses};
 use gateway_core::clock::now;
 use gateway_core::{Body, Error, Kind, Origin, Retry};
@@ -16,32 +15,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-/// What a try is made with.
-pub(super) struct Attempt<'a> {
-    pub(super) upstream: &'a Upstream,
-    pub(super) host: &'a HostField,
-    pub(super) upload: &'a Upload,
-    pub(super) policy: &'a Policy,
-    /// Where the request asks to switch protocols.
-    pub(super) handshake: Option<&'a Handshake>,
-    /// What the client is known by to the upstream's balance.
-    pub(super) key: Option<u64>,
-    /// When the head of the answer must be there.
-    pub(super) deadline: Instant,
-}
-
 /// A try that is no good.
 pub(super) struct Failed {
     /// What there is to answer all the same: an answer with a status that the policy does not take, or why there is none.
     pub(super) answer: Result<Response<Body>, Error>,
     /// The request, where it may be sent once more.
-    pub(super) again: Option<Request<Body>>,
+    pub(super) again: Option<Box<Request<Body>>>,
     /// Who failed; none where nobody was asked.
     pub(super) endpoint: Option<Arc<Endpoint>>,
 }
 
 impl Failed {
-    fn of(error: Error, again: Option<Request<Body>>, endpoint: Option<Arc<Endpoint>>) -> Box<Self> {
+    fn of(error: Error, again: Option<Box<Request<Body>>>, endpoint: Option<Arc<Endpoint>>) -> Box<Self> {
         Box::new(Self { answer: Err(error), again, endpoint })
     }
 }
@@ -53,14 +38,14 @@ enum Silence {
     Overdue,
 }
 
-impl Attempt<'_> {
+impl Sending<'_> {
     /// Sends the request and waits for the head of the answer.
     ///
     /// A pooled connection may turn out to be closed. Then a new one to the same endpoint takes its place: if nothing was sent, or
     /// if nothing of an answer came and the request may be sent twice. That says nothing about the endpoint.
-    pub(super) async fn run(
+    pub(super) async fn attempt(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         tried: &[Arc<Endpoint>],
         is_last: bool,
     ) -> Result<Response<Body>, Box<Failed>> {
@@ -78,7 +63,7 @@ impl Attempt<'_> {
         let is_repeatable = request.method().is_idempotent() && http_body::Body::is_end_stream(request.body());
         let may_repeat = is_repeatable && !is_last && repeats(self.policy);
         loop {
-            let field = match self.host {
+            let field = match &self.host {
                 HostField::Endpoint => lease.authority().clone(),
                 HostField::Given(value) => value.clone(),
             };
@@ -97,14 +82,14 @@ impl Attempt<'_> {
                     (Error::new(Kind::HttpResponseTimeout, detail), None, self.policy.timeout)
                 }
                 Silence::Failed(mut failure) => {
-                    let unsent = failure.take_message();
+                    let unsent = failure.take_message().map(Box::new);
                     (response::fault(failure.into_error(), self.upload), unsent, self.policy.reset)
                 }
             };
             let was_unsent = unsent.is_some();
             let again = match (unsent, spare) {
                 (Some(unsent), _) => Some(unsent),
-                (None, Some(spare)) => spare.request().ok(),
+                (None, Some(spare)) => spare.request().ok().map(Box::new),
                 (None, None) => None,
             };
             if reused && error.retryable() == Retry::IfReused {
@@ -124,13 +109,13 @@ impl Attempt<'_> {
     async fn answer(
         &self,
         lease: &mut Lease,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
     ) -> Result<Response<hyper::body::Incoming>, Silence> {
         let connected = lease.connected();
         if self.handshake.is_some() {
             connected.connection.may_switch();
         }
-        let mut answer = connected.connection.begin(request);
+        let mut answer = connected.connection.begin(*request);
         let (connection, alarm) = (&mut connected.connection, &mut connected.alarm);
         let first_byte = self.upstream.settings().timeouts.first_byte;
         let first_byte = self.policy.per_try.map_or(first_byte, |limit| limit.min(first_byte));
@@ -161,7 +146,7 @@ impl Attempt<'_> {
         let response = match response::incoming(response, lease, &expected, settings.timeouts.body, !is_failure) {
             Ok(response) => response,
             Err(error) => {
-                let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok());
+                let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok().map(Box::new));
                 return Err(self.fail(error, again, &endpoint));
             }
         };
@@ -171,7 +156,7 @@ impl Attempt<'_> {
         }
         match spare {
             Some(spare) if refuses(self.policy, &response) => {
-                let again = spare.request().ok();
+                let again = spare.request().ok().map(Box::new);
                 Err(Box::new(Failed { answer: Ok(response), again, endpoint: Some(endpoint) }))
             }
             _ => Ok(response),
@@ -179,7 +164,7 @@ impl Attempt<'_> {
     }
 
     /// What goes into the books is the endpoint's own fault only.
-    fn fail(&self, error: Error, again: Option<Request<Body>>, endpoint: &Arc<Endpoint>) -> Box<Failed> {
+    fn fail(&self, error: Error, again: Option<Box<Request<Body>>>, endpoint: &Arc<Endpoint>) -> Box<Failed> {
         if error.origin() == Origin::Upstream {
             self.upstream.failed(endpoint);
         }

@@ -22,7 +22,7 @@ use crate::route::Targets;
 use crate::snapshot::Snapshot;
 use crate::tunnel::Handshake;
 use crate::upstream::{Lease, Upstream};
-use attempt::{Attempt, Failed};
+use attempt::Failed;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use gateway_config::Retry as Policy;
 use gateway_core::clock::now;
@@ -40,8 +40,10 @@ pub enum HostField {
     Given(HeaderValue),
 }
 
-/// How a request is sent, beside where to.
+/// How a request is sent.
 pub struct Sending<'a> {
+    /// Where to.
+    pub upstream: &'a Upstream,
     /// Which `host` field it gets.
     pub host: HostField,
     /// When it is sent once more.
@@ -57,23 +59,21 @@ pub struct Sending<'a> {
 }
 
 /// Sends a request, once more where the policy, the upstream's limits and the budget say so, and waits for the head of the answer.
+/// The request is on the heap: it passes through many hands.
 ///
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
-pub async fn send(upstream: &Upstream, request: Request<Body>, sending: &Sending<'_>) -> Result<Response<Body>, Error> {
-    let Sending { host, policy, key, upload, handshake, deadline } = sending;
-    let (key, handshake, deadline) = (*key, *handshake, *deadline);
-    let attempt = Attempt { upstream, host, upload, policy, handshake, key, deadline };
-    match attempt.run(request, &[], policy.times == 0).await {
+pub async fn send(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
+    match sending.attempt(request, &[], sending.policy.times == 0).await {
         Ok(response) => Ok(response),
         // On the heap: hardly any request comes here.
-        Err(failed) => Box::pin(once_more(&attempt, failed)).await,
+        Err(failed) => Box::pin(once_more(sending, failed)).await,
     }
 }
 
-async fn once_more(attempt: &Attempt<'_>, failed: Box<Failed>) -> Result<Response<Body>, Error> {
+async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Response<Body>, Error> {
     let (mut failed, mut tried) = (failed, Vec::new());
-    let policy = attempt.policy;
+    let policy = sending.policy;
     let pauses = ExponentialBuilder::default()
         .with_min_delay(policy.back_off)
         .with_jitter()
@@ -82,12 +82,12 @@ async fn once_more(attempt: &Attempt<'_>, failed: Box<Failed>) -> Result<Respons
     for (number, pause) in (1..).zip(pauses) {
         let Failed { answer, again, endpoint } = *failed;
         let Some(request) = again else { return answer };
-        let Some(_permit) = attempt.upstream.admit_retry(attempt.deadline).await else { return answer };
+        let Some(_permit) = sending.upstream.admit_retry(sending.deadline).await else { return answer };
         // An answer that is not taken has a connection, which goes with it.
         drop(answer);
         tried.extend(endpoint);
-        tokio::time::sleep_until(attempt.deadline.min(now() + pause).into()).await;
-        match attempt.run(request, &tried, number == policy.times).await {
+        tokio::time::sleep_until(sending.deadline.min(now() + pause).into()).await;
+        match sending.attempt(request, &tried, number == policy.times).await {
             Ok(response) => return Ok(response),
             Err(again) => failed = again,
         }

@@ -27,7 +27,7 @@ pub fn outgoing(
     trusted: bool,
     keep_head: bool,
     body: Body,
-) -> Result<(HostField, Request<Body>), Error> {
+) -> Result<(HostField, Box<Request<Body>>), Error> {
     let target = target(&exchange.request, captured, &forward.rewrite)?;
     let host = match &forward.host {
         HostPolicy::Endpoint => HostField::Endpoint,
@@ -46,7 +46,7 @@ pub fn outgoing(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 
-    let mut request = Request::new(body);
+    let mut request = Box::new(Request::new(body));
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = target;
     *request.version_mut() = Version::HTTP_11;

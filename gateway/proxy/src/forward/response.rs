@@ -55,22 +55,25 @@ pub(super) fn incoming(
     if !(200..600).contains(&head.status.as_u16()) {
         return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {}", head.status)));
     }
-    // The coding is ours to undo before the field goes; hyper undoes the last `chunked` and no other.
-    if head.headers.get_all(TRANSFER_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    {
-        return Err(Error::new(Kind::HttpProtocolError, "the upstream's transfer-encoding is not just `chunked`"));
-    }
-    let is_framed = body.size_hint().exact().is_some()
-        || head.version == Version::HTTP_2
-        || head.headers.contains_key(TRANSFER_ENCODING);
-    if !is_framed {
-        head.extensions.insert(Framing::Connection);
+    if body.size_hint().exact().is_none() {
+        // The coding is ours to undo before the field goes; hyper undoes the last `chunked` and no other.
+        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter().peekable();
+        let is_framed = codings.peek().is_some() || head.version == Version::HTTP_2;
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            let detail = "the upstream's transfer-encoding is not just `chunked`";
+            return Err(Error::new(Kind::HttpProtocolError, detail));
+        }
+        if !is_framed {
+            head.extensions.insert(Framing::Connection);
+        }
     }
     strip_hop_by_hop(&mut head.headers);
     // Several equal lines are one; hyper refused different ones.
-    let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
-    if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
-        head.headers.insert(CONTENT_LENGTH, length);
+    if head.headers.len() > head.headers.keys_len() {
+        let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+        if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
+            head.headers.insert(CONTENT_LENGTH, length);
+        }
     }
     Ok(Response::from_parts(head, super::answer_body(body, lease, expected.upload, stall, good)))
 }

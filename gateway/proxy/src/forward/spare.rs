@@ -4,14 +4,19 @@
 //! is kept as bytes: a clone of a header map counts two references for each of its fields, up and down.
 
 use gateway_core::{Body, Error, Kind};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 /// The head of a request without a body.
 pub(super) struct Spare {
     method: Method,
-    uri: Uri,
-    /// Names and values one after the other.
+    /// What a target has on HTTP/2 beside path and query.
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+    /// Path and query, then names and values one after the other.
     bytes: Vec<u8>,
+    /// How long path and query are.
+    target: u32,
     /// How long each name and its value are.
     lengths: Vec<(u32, u32)>,
 }
@@ -20,7 +25,10 @@ impl Spare {
     /// The head of this one.
     pub(super) fn of(request: &Request<Body>) -> Self {
         let headers = request.headers();
+        let uri = request.uri();
         let mut bytes = Vec::with_capacity(1024);
+        bytes.extend_from_slice(uri.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes());
+        let target = length(0, bytes.len());
         let mut lengths = Vec::with_capacity(headers.len());
         for (name, value) in headers {
             let before = bytes.len();
@@ -29,7 +37,8 @@ impl Spare {
             bytes.extend_from_slice(value.as_bytes());
             lengths.push((length(before, between), length(between, bytes.len())));
         }
-        Self { method: request.method().clone(), uri: request.uri().clone(), bytes, lengths }
+        let (scheme, authority) = (uri.scheme().cloned(), uri.authority().cloned());
+        Self { method: request.method().clone(), scheme, authority, bytes, target, lengths }
     }
 
     /// The request again.
@@ -39,10 +48,13 @@ impl Spare {
     pub(super) fn request(&self) -> Result<Request<Body>, Error> {
         let mut request = Request::new(Body::empty());
         request.method_mut().clone_from(&self.method);
-        request.uri_mut().clone_from(&self.uri);
         let lost = || Error::new(Kind::Internal, "a request could not be made once more");
         let mut rest = self.bytes.as_slice();
         let mut next = |length: u32| rest.split_off(..length as usize);
+        let mut target = http::uri::Parts::default();
+        (target.scheme, target.authority) = (self.scheme.clone(), self.authority.clone());
+        target.path_and_query = next(self.target).and_then(|target| PathAndQuery::try_from(target).ok());
+        *request.uri_mut() = Uri::from_parts(target).map_err(|_| lost())?;
         for (name, value) in &self.lengths {
             let name = next(*name).and_then(|name| HeaderName::from_bytes(name).ok()).ok_or_else(lost)?;
             let value = next(*value).and_then(|value| HeaderValue::from_bytes(value).ok()).ok_or_else(lost)?;
@@ -63,7 +75,13 @@ mod tests {
 
     #[test]
     fn it_is_the_request_without_its_body() {
-        let request = Request::delete("/orders/17?x=%20")
+        for target in ["/orders/17?x=%20", "https://shop.example:8443/orders/17?x=%20"] {
+            it_is_the_request(target);
+        }
+    }
+
+    fn it_is_the_request(target: &str) {
+        let request = Request::delete(target)
             .header("host", "shop.example")
             .header("accept", "a")
             .header("accept", "")

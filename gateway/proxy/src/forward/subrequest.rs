@@ -35,8 +35,10 @@ impl Dispatch for Snapshot {
             };
             let deadline = call.deadline;
             let (upload, policy) = (Upload::default(), Policy::default());
-            let sending = Sending { host, policy: &policy, key: None, upload: &upload, handshake: None, deadline };
-            super::send(&upstream, outgoing(call), &sending).await
+            let upstream = &*upstream;
+            let sending =
+                Sending { upstream, host, policy: &policy, key: None, upload: &upload, handshake: None, deadline };
+            super::send(&sending, outgoing(call)).await
         })
     }
 
@@ -45,14 +47,14 @@ impl Dispatch for Snapshot {
     }
 }
 
-fn outgoing(call: Call) -> http::Request<Body> {
+fn outgoing(call: Call) -> Box<http::Request<Body>> {
     let (mut head, body) = call.request.into_parts();
     strip_hop_by_hop(&mut head.headers);
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(request::REQUEST_ID, call.request_id);
     request::finish(&mut head.headers);
     head.version = Version::HTTP_11;
-    http::Request::from_parts(head, Body::from(body))
+    Box::new(http::Request::from_parts(head, Body::from(body)))
 }
 
 /// An origin outside the configuration. Its addresses are looked at after the name was resolved, and it is those that are

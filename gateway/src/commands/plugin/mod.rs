@@ -1,8 +1,9 @@
-//! `gateway plugin`: make, build and look at plugins.
+//! `gateway plugin`: make, build, test and look at plugins.
 
 mod build;
 mod inspect;
 mod new;
+mod test;
 
 use crate::cli::Plugin;
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ pub(super) fn run(command: Plugin) -> ExitCode {
     let done = match command {
         Plugin::New { name, into, sdk } => new::run(&name, &into, sdk.as_deref()),
         Plugin::Build { folder, module, output } => build::run(&folder, module.as_deref(), output.as_deref()),
+        Plugin::Test(options) => test::run(&options),
         Plugin::Inspect { file, json } => inspect::run(&file, json),
     };
     match done {

@@ -6,11 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files of the folder. `{{name}}` and `{{sdk}}` are filled in.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("Cargo.toml", include_str!("template/Cargo.toml.in")),
     ("plugin.toml", include_str!("template/plugin.toml.in")),
     ("README.md", include_str!("template/README.md.in")),
     (".gitignore", include_str!("template/gitignore.in")),
+    ("scenarios/greeted.toml", include_str!("template/scenarios/greeted.toml.in")),
+    ("scenarios/greeted.golden", include_str!("template/scenarios/greeted.golden.in")),
     ("src/lib.rs", include_str!("template/src/lib.rs.in")),
     ("src/tests.rs", include_str!("template/src/tests.rs.in")),
 ];
