@@ -96,6 +96,9 @@ pub(crate) enum Plugin {
     New {
         /// Its name: the folder, the crate and the plugin
         name: String,
+        /// What it is written in
+        #[arg(long, value_enum, default_value_t)]
+        language: Language,
         /// Where to put the folder
         #[arg(long, value_name = "FOLDER", default_value = ".")]
         into: PathBuf,
@@ -103,15 +106,15 @@ pub(crate) enum Plugin {
         #[arg(long, value_name = "FOLDER")]
         sdk: Option<PathBuf>,
     },
-    /// Turn a crate into a checked component with its manifest inside
+    /// Turn a folder into a checked component with its manifest inside
     #[command(
-        after_help = "Another language: `--module FILE` takes what its toolchain made, with `plugin.toml` from the folder."
+        after_help = "`language` in plugin.toml says which toolchain is asked. `--module FILE` takes what any other one has made."
     )]
     Build {
         /// The plugin's folder
         #[arg(default_value = ".")]
         folder: PathBuf,
-        /// What another toolchain made, a core module or a component; no crate is built then
+        /// What some toolchain made, a core module or a component; nothing is compiled then
         #[arg(long, value_name = "FILE")]
         module: Option<PathBuf>,
         /// Where to put the component; written whole, then renamed into place
@@ -147,4 +150,22 @@ pub(crate) struct PluginTest {
     /// Take what happens for what is expected
     #[arg(long)]
     pub(crate) bless: bool,
+}
+
+/// What a new plugin is written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Language {
+    /// The fastest calls, tests without a gateway
+    #[default]
+    Rust,
+    /// QuickJS
+    Javascript,
+    /// JavaScript with types
+    Typescript,
+    /// CPython
+    Python,
+    /// The stock compiler
+    Go,
+    /// clang, or Zig's C compiler
+    C,
 }

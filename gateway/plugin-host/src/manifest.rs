@@ -65,7 +65,25 @@ impl Manifest {
     }
 }
 
-/// `plugin.toml`, as its author writes it. The API version and the phases are read from the component.
+/// What a plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// A crate.
+    Rust,
+    /// `plugin.js`
+    Javascript,
+    /// `plugin.ts`
+    Typescript,
+    /// `plugin.py`
+    Python,
+    /// A package.
+    Go,
+    /// Every `*.c`.
+    C,
+}
+
+/// `plugin.toml`, as its author writes it. The API version and the phases of the manifest are read from the component.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -82,6 +100,12 @@ pub struct Source {
     /// A file with a JSON Schema, relative to `plugin.toml`.
     #[serde(default)]
     pub schema: Option<PathBuf>,
+    /// What it is written in; a crate where nothing is said.
+    #[serde(default)]
+    pub language: Option<Language>,
+    /// The phases that it exports, for a toolchain that has to be told.
+    #[serde(default)]
+    pub phases: Vec<String>,
 }
 
 /// Reads `plugin.toml`.

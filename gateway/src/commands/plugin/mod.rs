@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 pub(super) fn run(command: Plugin) -> ExitCode {
     let done = match command {
-        Plugin::New { name, into, sdk } => new::run(&name, &into, sdk.as_deref()),
+        Plugin::New { name, language, into, sdk } => new::run(&name, language, &into, sdk.as_deref()),
         Plugin::Build { folder, module, output } => build::run(&folder, module.as_deref(), output.as_deref()),
         Plugin::Test(options) => test::run(&options),
         Plugin::Inspect { file, json } => inspect::run(&file, json),

@@ -1,9 +1,11 @@
-//! `gateway plugin build`: a crate, or what another language's toolchain made, becomes a checked component with its
-//! manifest inside.
+//! `gateway plugin build`: a folder in any language, or what a toolchain made, becomes a checked component with its manifest
+//! inside.
 
 mod compile;
 mod component;
+mod language;
 mod toolchain;
+mod world;
 
 use crate::commands::{error, print};
 use anyhow::{Context as _, bail};
@@ -16,15 +18,15 @@ use std::path::{Path, PathBuf};
 const IMPORTS: [(&str, Capability); 2] =
     [("gateway:plugin/http@", Capability::Http), ("gateway:plugin/secrets@", Capability::Secrets)];
 
-/// Builds the plugin in `folder`. `module` is what another toolchain made of it; without one it is a crate.
+/// Builds the plugin in `folder`. `module` is what some toolchain made of it; without one, `plugin.toml` says which is to be asked.
 pub(super) fn run(folder: &Path, module: Option<&Path>, output: Option<&Path>) -> anyhow::Result<()> {
     let (source, schema) = describe(folder)?;
     let output = destination(folder, &source.name, output);
-    let module = match module {
-        Some(module) => read(module)?,
-        None => compile::compile(folder)?,
+    let made = match module {
+        Some(module) => Some(read(module)?),
+        None => language::build(folder, &source)?,
     };
-    let component = component::encode(module)?;
+    let component = component::encode(made.map_or_else(|| compile::compile(folder), Ok)?)?;
     let manifest = source.manifest(&component, schema).map_err(anyhow::Error::msg)?;
     warn_of_what_is_not_asked(&component, &manifest)?;
     let component = embed(&component, &manifest);

@@ -1,0 +1,3 @@
+module gateway.local/plugin
+
+go 1.25

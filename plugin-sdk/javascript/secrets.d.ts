@@ -1,0 +1,1 @@
+export function get(name: string): string;
