@@ -39,6 +39,7 @@ mod upgrade;
 mod upstream_connections;
 mod upstream_tls;
 mod upstreams;
+mod wasi_http;
 mod websocket;
 mod websocket_bounds;
 mod websocket_http2;

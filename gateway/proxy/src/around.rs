@@ -15,6 +15,7 @@ use gateway_core::headers::{is_reserved, strip_hop_by_hop};
 use gateway_core::path::{self, Allow};
 use gateway_core::plugin::{Next, OnError, Unanswered};
 use gateway_core::{Body, Error, Kind, Plugin};
+use http::header::TRAILER;
 use http::{HeaderName, Method};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -158,7 +159,7 @@ fn fork(exchange: &Exchange, head: http::request::Parts) -> Result<Box<Exchange>
     };
     let mut headers = head.headers;
     strip_hop_by_hop(&mut headers);
-    let framing: Vec<HeaderName> = headers.keys().filter(|name| is_reserved(name)).cloned().collect();
+    let framing: Vec<HeaderName> = headers.keys().filter(|name| is_reserved(name) && *name != TRAILER).cloned().collect();
     for name in framing {
         headers.remove(name);
     }

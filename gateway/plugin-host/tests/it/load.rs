@@ -43,7 +43,7 @@ fn imports_that_nobody_offers_are_named() {
             (instance $i) (export \"gateway:plugin/on-request@0.1.0\" (instance $i)))",
     );
     let refused = kit::host().load("test", &source.unwrap()).err().unwrap();
-    assert!(matches!(&refused, LoadError::Foreign(names) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
+    assert!(matches!(&refused, LoadError::Foreign(names, _) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
 }
 
 /// W12: what a file says of itself is shown to people at a terminal.

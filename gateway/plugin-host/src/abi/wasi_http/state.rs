@@ -2,14 +2,13 @@
 
 use super::call::Call;
 use super::output::Output;
-use super::worker::Life;
 use crate::capabilities::log::Level;
 use crate::kept::Kept;
 use crate::plugin::PluginSettings;
 use crate::state::Room;
 use gateway_core::headers::is_reserved;
 use http::HeaderName;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRAILER};
 use http::uri::Scheme;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +31,6 @@ pub(crate) struct HttpState {
     table: ResourceTable,
     hooks: Hooks,
     pub(crate) room: Room,
-    pub(crate) life: Arc<Life>,
     /// Which request each task of the guest's is for.
     tasks: HashMap<GuestTaskId, Arc<Call>>,
 }
@@ -44,7 +42,7 @@ struct Hooks {
 }
 
 impl HttpState {
-    pub(crate) fn new(settings: &Arc<PluginSettings>, kept: &Arc<Kept>, life: Arc<Life>) -> Self {
+    pub(crate) fn new(settings: &Arc<PluginSettings>, kept: &Arc<Kept>) -> Self {
         let output = |level| Output::new(Arc::clone(settings), Arc::clone(kept), level);
         // No files, no variables, no arguments, and no sockets whatever address they are for.
         let wasi = WasiCtx::builder()
@@ -60,7 +58,7 @@ impl HttpState {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(128 << 10);
         let room = Room::new(settings.limits.memory);
-        Self { wasi, http, table, hooks: Hooks { current: None }, room, life, tasks: HashMap::new() }
+        Self { wasi, http, table, hooks: Hooks { current: None }, room, tasks: HashMap::new() }
     }
 
     /// A task of the guest's begins to answer a request.
@@ -137,7 +135,8 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-/// Framing is the gateway's. A length is checked by wasmtime-wasi-http against what comes, and goes no further.
+/// Framing is the gateway's. A length is checked by wasmtime-wasi-http against what comes, and goes no further; which trailers follow,
+/// HTTP/1.1 has to be told.
 fn is_forbidden(name: &HeaderName) -> bool {
-    is_reserved(name) && *name != CONTENT_LENGTH
+    is_reserved(name) && !matches!(*name, CONTENT_LENGTH | TRAILER)
 }

@@ -137,7 +137,7 @@ impl HandlerState for Maker {
         let budget = Arc::new(Budget::new(limits.start, limits.cpu, pulse));
         let life = Arc::new(Life::new(Arc::clone(&budget)));
         let concurrent = self.host.concurrent()?;
-        let mut store = Store::new(&concurrent.engine, HttpState::new(&self.settings, &self.kept, Arc::clone(&life)));
+        let mut store = Store::new(&concurrent.engine, HttpState::new(&self.settings, &self.kept));
         store.limiter(|state| &mut state.room);
         store.set_hostcall_fuel(limits.transfer());
         store.epoch_deadline_callback(move |_| budget.tick());
