@@ -5,9 +5,10 @@ use gateway_tests::wait::until;
 use gateway_tests::{Client, Reply, TestGateway, Upstream};
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// Routes through the middleware, and to the two that answer; all may call the upstream `service`.
 fn setup(upstream: &Upstream, more: &str) -> Setup {
@@ -98,7 +99,8 @@ fn one_request_passes_a_filter_a_middleware_and_a_component_and_back() {
 fn a_middleware_reads_and_writes_both_ways() {
     let upstream = Upstream::start(|request| match request.target() {
         "/around/trailers" => Reply::Bytes(
-            b"HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n".to_vec(),
+            b"HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"
+                .to_vec(),
         ),
         _ => Reply::ok("an answer"),
     });
@@ -241,7 +243,7 @@ fn w5_what_was_cut_never_looks_whole() {
                 b"5\r\nthree\r\n".to_vec(),
                 b"0\r\n\r\n".to_vec(),
             ],
-            std::time::Duration::from_millis(20),
+            Duration::from_millis(20),
         )
     });
     let gateway = served(&upstream);
@@ -332,6 +334,88 @@ fn sixteen_requests_share_an_instance_and_a_trap_costs_those_in_it() {
     assert_eq!(lost + answers.iter().filter(|status| **status == 200).count(), 20);
     assert!((1..20).contains(&lost), "{answers:?}");
     assert_eq!(plugin(&gateway, "middleware", "traps"), lost as u64 + 1);
+}
+
+#[test]
+fn r1_components_of_each_interface_are_replaced_under_load() {
+    let upstream = Upstream::ok();
+    let gateway = served(&upstream);
+    let (address, stop, asked) =
+        (gateway.address("public"), Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let ask = |path: &'static str| {
+        let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
+        thread::spawn(move || {
+            let mut client = Client::connect(address);
+            let mut failed = 0;
+            while !stop.load(Ordering::Relaxed) {
+                failed += usize::from(client.ask(post(path, "", "ok")).text() != "ok");
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+            failed
+        })
+    };
+    let clients: Vec<_> = ["/around", "/proxy", "/service", "/chain"].into_iter().map(ask).collect();
+    for number in 0..5_u8 {
+        for name in ["middleware", "proxy", "service", "phases"] {
+            let before = hash(&gateway, name);
+            // A custom section makes another component of it that does the same.
+            let other = [&gateway_tests::gateway::component(name)[..], &[0, 3, 1, b'n', number]].concat();
+            gateway.replace(&format!("plugins.d/{name}.wasm"), &other);
+            until("the new version serves", || (hash(&gateway, name) != before).then_some(()));
+        }
+    }
+    let so_far = asked.load(Ordering::Relaxed);
+    until("requests go on", || (asked.load(Ordering::Relaxed) > so_far + 200).then_some(()));
+    stop.store(true, Ordering::Relaxed);
+    let failed: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    assert_eq!(failed, 0, "R1: of {}", asked.load(Ordering::Relaxed));
+    assert_eq!(gateway.status()["reload"]["failed"], 0);
+}
+
+fn hash(gateway: &TestGateway, name: &str) -> String {
+    let status = gateway.status();
+    let plugins = status["plugins"].as_array().unwrap();
+    plugins.iter().find(|plugin| plugin["name"] == name).unwrap()["sha256"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn w8_w13_places_are_bounded_and_given_back_by_who_goes_away() {
+    let upstream = Upstream::ok();
+    // One thread and one instance more: 32 requests of 0.3 at a time.
+    let gateway = setup(&upstream, "limits = { waiting = 1 }").argument("--threads=1").start();
+    let address = gateway.address("public");
+    let wait = |_| {
+        let mut client = Client::connect(address);
+        client.send("GET /around HTTP/1.1\r\nhost: h\r\nx-do: wait\r\n\r\n");
+        client
+    };
+    let waiting: Vec<_> = (0..40).map(wait).collect();
+    until("the plugin is full", || (plugin(&gateway, "middleware", "refused_full") > 0).then_some(()));
+    assert!(plugin_instances(&gateway) <= 2, "W8");
+    let mut client = gateway.client();
+    assert_eq!(client.get("/around").status, 503, "W8");
+    assert_eq!(client.ask(post("/proxy", "", "ok")).text(), "ok", "W8: another plugin");
+    waiting.into_iter().for_each(Client::reset);
+    until("its places are free", || (client.get("/around").status == 200).then_some(()));
+}
+
+#[test]
+fn a_component_of_0_2_streams_for_longer_than_its_deadline() {
+    let upstream = Upstream::ok();
+    let config = upstream.config()
+        + "[plugin.proxy]\ngrants = { http = [\"service\"] }\nlimits = { wall = \"200 ms\" }\n\
+           [[route]]\nname = \"proxy\"\nmatch = { prefix = \"/proxy\" }\nanswer = \"proxy\"\n";
+    let gateway = Setup::new(&config).plugin("proxy").start();
+    let mut client = gateway.client();
+    client.send("POST /proxy HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+    for _ in 0..6 {
+        client.send("3\r\nabc\r\n");
+        thread::sleep(Duration::from_millis(100));
+    }
+    client.send("0\r\n\r\n");
+    let answer = String::from_utf8(client.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("0\r\n\r\n"), "{answer}");
+    assert_eq!(answer.matches("abc").count(), 6, "{answer}");
 }
 
 fn plugin_instances(gateway: &TestGateway) -> u64 {

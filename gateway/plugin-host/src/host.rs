@@ -139,7 +139,8 @@ impl Host {
         let guest = match &loaded.linked {
             Linked::Gateway(component) => {
                 settings.grants = settings.grants.for_asked(loaded.asked())?;
-                let pool = Pool::new(Arc::clone(self), component.clone(), Arc::new(settings.clone()), Arc::clone(&kept));
+                let pool =
+                    Pool::new(Arc::clone(self), component.clone(), Arc::new(settings.clone()), Arc::clone(&kept));
                 self.shared.pools.lock().push(Arc::downgrade(&pool));
                 let first = pool.first().await?;
                 pool.put(first);

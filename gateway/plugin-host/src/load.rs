@@ -88,7 +88,7 @@ pub enum LoadError {
     #[error("it imports {}; only interfaces of {} are offered to it", list(.0), .1)]
     Foreign(Vec<String>, &'static str),
     /// An interface of WASI that is not there, or is there with another type.
-    #[error("something that it imports is not offered: {0}")]
+    #[error("it does not fit `wasi:http`, or imports what is not offered: {0}")]
     Import(String),
     /// Without a way to read it.
     #[error("a component of `wasi:http` has no way to read a configuration: leave out `config`")]
@@ -184,12 +184,7 @@ impl Host {
     }
 }
 
-fn compile(
-    engine: &Engine,
-    cache: Option<&Cache>,
-    name: &str,
-    source: &[u8],
-) -> Result<(Component, bool), LoadError> {
+fn compile(engine: &Engine, cache: Option<&Cache>, name: &str, source: &[u8]) -> Result<(Component, bool), LoadError> {
     if let Some(component) = cache.and_then(|cache| cache.read(engine, source)) {
         return Ok((component, true));
     }

@@ -165,7 +165,6 @@ impl WasmPlugin {
         let body = if phase == Phase::OnRequest { Phase::OnRequestBody } else { Phase::OnResponseBody };
         Terms { limits: &self.settings.limits, may_await: self.phases().has(body) }
     }
-
 }
 
 impl Books {

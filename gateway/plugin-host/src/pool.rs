@@ -5,11 +5,11 @@
 //! plugin's (`threads + limits.waiting`) and one of the process's (`HostOptions::instances`) for each; what ends them: a
 //! failure, a thousand calls, growth, age, idleness, and another plugin that needs the room.
 
+use crate::abi::gateway::Component;
 use crate::host::Host;
 use crate::instance::{Failure, Instance, Permits};
 use crate::kept::Kept;
 use crate::limits::{IDLE, PATIENCE};
-use crate::abi::gateway::Component;
 use crate::load::LoadError;
 use crate::plugin::PluginSettings;
 use gateway_core::Phase;
@@ -22,7 +22,7 @@ use thread_local::ThreadLocal;
 use tokio::sync::{Notify, Semaphore};
 
 /// How often a waiting call looks for room that another plugin gave back: nobody tells it of that.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 /// The instances of one plugin, and what new ones are made of.
 pub(crate) struct Pool {

@@ -159,7 +159,8 @@ fn fork(exchange: &Exchange, head: http::request::Parts) -> Result<Box<Exchange>
     };
     let mut headers = head.headers;
     strip_hop_by_hop(&mut headers);
-    let framing: Vec<HeaderName> = headers.keys().filter(|name| is_reserved(name) && *name != TRAILER).cloned().collect();
+    let framing: Vec<HeaderName> =
+        headers.keys().filter(|name| is_reserved(name) && *name != TRAILER).cloned().collect();
     for name in framing {
         headers.remove(name);
     }

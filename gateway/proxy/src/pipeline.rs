@@ -284,11 +284,7 @@ async fn upstream(
     }
 }
 
-async fn handle(
-    mut exchange: Box<Exchange>,
-    body: Body,
-    plugin: &Arc<dyn Plugin>,
-) -> Attempted {
+async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin>) -> Attempted {
     if plugin.phases().has(Phase::Service) {
         return match plugin.serve(&exchange, body, None).await {
             Ok(answer) => Ok(around::place(exchange, answer)),

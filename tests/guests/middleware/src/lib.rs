@@ -65,7 +65,7 @@ async fn serve(request: Request) -> Result<Response, ErrorCode> {
         },
         "memory" => loop {
             std::hint::black_box(core::arch::wasm32::memory_grow(0, 16));
-        }
+        },
         "wait" => {
             wasi::clocks::monotonic_clock::wait_for(600_000_000_000).await;
             Err(ErrorCode::InternalError(None))

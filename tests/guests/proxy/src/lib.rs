@@ -25,7 +25,7 @@ impl Guest for Proxy {
             },
             b"memory" => loop {
                 std::hint::black_box(core::arch::wasm32::memory_grow(0, 16));
-            }
+            },
             b"say" => say(),
             b"fetch" => {
                 let said = fetch().unwrap_or_else(|code| format!("{code:?}"));

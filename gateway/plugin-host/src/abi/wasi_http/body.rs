@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 /// Where a body waits until the guest reads it: a call that failed before that still has it.
@@ -37,7 +36,10 @@ impl HttpBody for Lent {
     type Data = Bytes;
     type Error = WasiError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
         let this = &mut *self;
         let body = match &mut this.body {
             Some(body) => body,
@@ -89,7 +91,8 @@ impl Taken {
     /// Looks whether anything is in it, for as long as a guest takes that says so at once: what has no body is not to be framed as if.
     pub(crate) async fn look(mut self) -> Body {
         for _ in 0..LOOKS {
-            let looked = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut self.body).poll_frame(context))).await;
+            let looked =
+                std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut self.body).poll_frame(context))).await;
             match looked {
                 Poll::Ready(None) if self.call.failure().is_none() => return Body::empty(),
                 Poll::Ready(frame) => {
@@ -131,7 +134,8 @@ impl HttpBody for Taken {
             // What a guest that was stopped has left looks whole and is not.
             None => {
                 this.is_over = true;
-                let cut = |failure| Error::new(Kind::PluginFailed, format!("the guest was stopped in the body: {failure}"));
+                let cut =
+                    |failure| Error::new(Kind::PluginFailed, format!("the guest was stopped in the body: {failure}"));
                 this.call.failure().map(|failure| Err(cut(failure)))
             }
         })
@@ -149,24 +153,20 @@ impl HttpBody for Taken {
 /// The body of a guest's answer: while it lives, its request has its place in the instance.
 pub(crate) struct Answer {
     taken: Taken,
-    place: Option<Place>,
-}
-
-/// What a request holds until its answer's body has ended.
-pub(crate) struct Place {
-    pub(crate) books: Arc<Books>,
-    pub(crate) phase: Phase,
-    pub(crate) _permit: OwnedSemaphorePermit,
+    /// None when its end is in them.
+    books: Option<Arc<Books>>,
+    phase: Phase,
 }
 
 impl Answer {
-    pub(crate) fn new(taken: Taken, place: Place) -> Self {
-        Self { taken, place: Some(place) }
+    pub(crate) fn new(taken: Taken, books: Arc<Books>, phase: Phase) -> Self {
+        Self { taken, books: Some(books), phase }
     }
 
     /// The call has ended, and goes into the books.
     fn end(&mut self) {
-        let Some(Place { books, phase, .. }) = self.place.take() else { return };
+        let Some(books) = self.books.take() else { return };
+        let phase = self.phase;
         match self.taken.call.failure() {
             Some(failure) => {
                 let fault = books.failure(phase, failure);

@@ -63,6 +63,11 @@ impl Budget {
         self.add(0);
     }
 
+    /// Whether there is no request.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) <= 0
+    }
+
     /// So many bytes of a body have moved.
     pub(crate) fn moved(&self, bytes: usize) {
         let pieces = i64::try_from(bytes / PIECE).unwrap_or(i64::MAX).saturating_add(1);

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody};
 
 /// Calls of services and of the rest of the chain together: a request of a client's must not become thousands.
@@ -37,11 +37,15 @@ pub(crate) struct Call {
     settings: Arc<PluginSettings>,
     kept: Arc<Kept>,
     made: AtomicU32,
+    /// Its place among the requests that the plugin may have; given back at its end.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
     /// The instance that has taken it.
     life: OnceLock<Arc<Life>>,
+    is_answered: AtomicBool,
     is_over: AtomicBool,
+    is_abandoned: AtomicBool,
     /// Nobody waits for its answer any more.
-    pub(crate) gone: Notify,
+    pub(crate) abandoned: Notify,
     /// What went wrong with a body that the guest was lent; told when it comes back.
     broken: Mutex<Option<Error>>,
 }
@@ -64,11 +68,19 @@ impl Call {
             settings: Arc::clone(settings),
             kept: Arc::clone(kept),
             made: AtomicU32::new(0),
+            place: Mutex::new(None),
             life: OnceLock::new(),
+            is_answered: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
-            gone: Notify::new(),
+            is_abandoned: AtomicBool::new(false),
+            abandoned: Notify::new(),
             broken: Mutex::new(None),
         }
+    }
+
+    /// It has a place.
+    pub(crate) fn seat(&self, place: OwnedSemaphorePermit) {
+        *self.place.lock() = Some(place);
     }
 
     /// An instance has taken it.
@@ -76,15 +88,38 @@ impl Call {
         if self.life.set(Arc::clone(life)).is_ok() {
             life.begin(self.deadline);
         }
+        if self.is_abandoned.load(Ordering::Relaxed) {
+            self.end();
+        }
+    }
+
+    /// The head of its answer is there.
+    pub(crate) fn answered(&self) {
+        if let Some(life) = self.life.get()
+            && !self.is_answered.swap(true, Ordering::Relaxed)
+        {
+            life.answered();
+        }
+    }
+
+    /// Nobody waits for it any more. One that still waits for an instance keeps its place until one takes it: the queue has no other bound.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+        self.abandoned.notify_one();
+        if self.life.get().is_some() {
+            self.end();
+        }
     }
 
     /// The answer's body has ended, or there is none.
     pub(crate) fn end(&self) {
+        self.answered();
         if let Some(life) = self.life.get()
             && !self.is_over.swap(true, Ordering::Relaxed)
         {
             life.end();
         }
+        drop(self.place.lock().take());
     }
 
     /// Why its instance was stopped, if it was.
@@ -113,9 +148,10 @@ impl Call {
 
     /// An error of a body that a guest gave.
     pub(crate) fn take_back(&self, error: &WasiError) -> Error {
-        self.broken.lock().take().unwrap_or_else(|| {
-            Error::new(Kind::PluginFailed, format!("the guest's body ended with an error: {error}"))
-        })
+        self.broken
+            .lock()
+            .take()
+            .unwrap_or_else(|| Error::new(Kind::PluginFailed, format!("the guest's body ended with an error: {error}")))
     }
 
     fn count(&self) -> Result<(), WasiError> {

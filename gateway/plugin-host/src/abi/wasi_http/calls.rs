@@ -6,8 +6,8 @@ use super::state::{HttpState, view};
 use http::uri::Authority;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use wasmtime::AsContextMut as _;
 use wasmtime::component::{Accessor, Linker, Resource};
-use wasmtime::{AsContextMut as _, format_err};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -47,17 +47,15 @@ struct Accepted {
     sent: oneshot::Sender<()>,
 }
 
-fn accept(
-    accessor: &Accessor<HttpState>,
-    request: Resource<Request>,
-) -> wasmtime::Result<Result<Accepted, ErrorCode>> {
+fn accept(accessor: &Accessor<HttpState>, request: Resource<Request>) -> wasmtime::Result<Result<Accepted, ErrorCode>> {
     accessor.with(|mut access| {
         // The oldest task of the stack is the one that was called for a request.
         let task = access.as_context_mut().async_call_stack()?.last();
-        let call = task.and_then(|task| access.get().call(task).cloned());
+        let call = task.and_then(|task| access.get().call(task));
         let mut request = view(access.get()).table.delete(request)?;
-        let call = call.ok_or_else(|| format_err!("a call outside of any request"))?;
-        if request.authority.is_none() {
+        if request.authority.is_none()
+            && let Some(call) = &call
+        {
             request.authority = call.authority().parse::<Authority>().ok();
         }
         if request.path_with_query.is_none() {
@@ -69,7 +67,10 @@ fn accept(
             Ok(())
         };
         match request.into_http_with_getter(access.as_context_mut(), done, view) {
-            Ok((request, options)) => Ok(Ok(Accepted { call, request, options: options.as_deref().copied(), sent })),
+            // What a guest goes on with when its request is over is its own affair, and nobody's request.
+            Ok((request, options)) => Ok(call
+                .map(|call| Accepted { call, request, options: options.as_deref().copied(), sent })
+                .ok_or(ErrorCode::HttpRequestDenied)),
             Err(error) => error.downcast().map(Err),
         }
     })

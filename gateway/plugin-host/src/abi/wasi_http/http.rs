@@ -1,6 +1,6 @@
 //! The instances of one plugin by `wasi:http`: a pool a thread, and a bounded number of requests before them.
 
-use super::body::{Answer, Lent, Place, Taken, Untouched};
+use super::body::{Answer, Lent, Taken, Untouched};
 use super::call::Call;
 use super::state::HttpState;
 use super::worker::{AT_ONCE, Full, Maker};
@@ -10,22 +10,24 @@ use crate::instance::Failure;
 use crate::kept::Kept;
 use crate::limits::PATIENCE;
 use crate::load::LoadError;
+use crate::meter::Stop;
 use crate::plugin::{Books, Instances, PluginSettings};
+use crate::pool::LOOK;
 use gateway_core::exchange::Request;
 use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::plugin::{FaultKind, Next};
-use gateway_core::{Body, Exchange, Phase};
+use gateway_core::{Body, Exchange, Phase, clock};
 use http::{HeaderMap, Uri};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use thread_local::ThreadLocal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::handler::{
     ExpirationError, HandlerState as _, InstantiationError, ProxyHandler, ProxyPre, TrapOrPanicError,
 };
-use wasmtime_wasi_http::{p2, p3};
+use wasmtime_wasi_http::{WasiBody, p2, p3};
 
 /// A plugin whose component is of `wasi:http`.
 pub(crate) struct Http {
@@ -123,26 +125,49 @@ impl Http {
     /// Has a guest answer.
     pub(crate) async fn serve(&self, prepared: Prepared) -> Result<http::Response<Body>, Unserved> {
         let Prepared { call, request, untouched, books, phase } = prepared;
-        let _gone = Gone(&call);
+        let waiting = Waits(Some(&call));
         let failed = |failure| (failure, untouched.as_ref().and_then(|untouched| untouched.lock().take()));
         let request = request.map_err(&failed)?;
-        let permit = self.place().await.map_err(&failed)?;
-        let handler = self.handlers.get_or(|| ProxyHandler::new(self.maker()));
-        let answer = handler.handle(Arc::clone(&call), request.map(|body| body.boxed_unsync()));
-        let late = || Failure::Stopped(FaultKind::Wall, crate::meter::Stop::Wall.to_string());
-        let answered = match tokio::time::timeout_at(call.deadline.into(), answer).await {
-            Ok(Ok(response)) => accept(response),
-            Ok(Err(error)) => Err(failure(&error, &call)),
-            Err(_) => Err(late()),
-        };
-        match answered {
+        call.seat(self.place().await.map_err(&failed)?);
+        let request = request.map(|body| body.boxed_unsync());
+        match self.answer(&call, request).await {
             Ok(response) => {
-                let place = Place { books, phase, _permit: permit };
-                Ok(response.map(|body| answer_body(Answer::new(Taken::new(body, Arc::clone(&call)), place))))
+                waiting.answered();
+                Ok(response.map(|body| answer_body(Answer::new(Taken::new(body, Arc::clone(&call)), books, phase))))
             }
-            Err(failure) => {
-                call.end();
-                Err(failed(failure))
+            Err(failure) => Err(failed(failure)),
+        }
+    }
+
+    /// The answer of a guest. When many come at once, instances seem to be missing that are only about to take more: that is waited for.
+    async fn answer(
+        &self,
+        call: &Arc<Call>,
+        mut request: http::Request<WasiBody>,
+    ) -> Result<http::Response<WasiBody>, Failure> {
+        let handler = self.handlers.get_or(|| ProxyHandler::new(self.maker()));
+        let patience = clock::now() + PATIENCE;
+        loop {
+            let answered = handler.handle(Arc::clone(call), request);
+            let error = match tokio::time::timeout_at(call.deadline.into(), answered).await {
+                Ok(Ok(response)) => return accept(response),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(late()),
+            };
+            match error.downcast::<InstantiationError<Arc<Call>>>() {
+                Ok(InstantiationError { error, request: again, .. })
+                    if error.is::<Full>() && clock::now() < patience =>
+                {
+                    request = again.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    tokio::time::sleep(LOOK).await;
+                }
+                Ok(InstantiationError { error, .. }) => {
+                    return Err(match error.downcast_ref::<Full>() {
+                        Some(full) => Failure::Stopped(FaultKind::Full, full.to_string()),
+                        None => Failure::from(&*error),
+                    });
+                }
+                Err(error) => return Err(failure(&error, call)),
             }
         }
     }
@@ -192,17 +217,14 @@ fn accept<B>(response: http::Response<B>) -> Result<http::Response<B>, Failure> 
     Ok(http::Response::from_parts(head, body))
 }
 
+fn late() -> Failure {
+    Failure::Stopped(FaultKind::Wall, Stop::Wall.to_string())
+}
+
 /// Why a guest has not answered.
 fn failure(error: &wasmtime::Error, call: &Call) -> Failure {
-    if let Some(instantiation) = error.downcast_ref::<InstantiationError<Arc<Call>>>() {
-        let error = &instantiation.error;
-        return match error.downcast_ref::<Full>() {
-            Some(full) => Failure::Stopped(FaultKind::Full, full.to_string()),
-            None => Failure::from(&**error),
-        };
-    }
     if error.is::<ExpirationError>() {
-        return Failure::Stopped(FaultKind::Wall, crate::meter::Stop::Wall.to_string());
+        return late();
     }
     let word = error.downcast_ref::<p3::bindings::http::types::ErrorCode>().map(ToString::to_string);
     let word = word.or_else(|| error.downcast_ref::<p2::bindings::http::types::ErrorCode>().map(ToString::to_string));
@@ -218,12 +240,22 @@ fn failure(error: &wasmtime::Error, call: &Call) -> Failure {
     }
 }
 
-/// Tells the instance when nobody waits for an answer any more.
-struct Gone<'a>(&'a Arc<Call>);
+/// Somebody waits for the head of an answer; the instance is told when nobody does any more.
+struct Waits<'a>(Option<&'a Arc<Call>>);
 
-impl Drop for Gone<'_> {
+impl Waits<'_> {
+    fn answered(mut self) {
+        if let Some(call) = self.0.take() {
+            call.answered();
+        }
+    }
+}
+
+impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.gone.notify_one();
+        if let Some(call) = self.0 {
+            call.abandon();
+        }
     }
 }
 

@@ -46,7 +46,11 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HttpState>> {
 }
 
 /// A component with its imports and its one export found.
-pub(crate) fn link(linker: &Linker<HttpState>, abi: Abi, component: &Component) -> wasmtime::Result<ProxyPre<HttpState>> {
+pub(crate) fn link(
+    linker: &Linker<HttpState>,
+    abi: Abi,
+    component: &Component,
+) -> wasmtime::Result<ProxyPre<HttpState>> {
     let linked = linker.instantiate_pre(component)?;
     Ok(match abi {
         Abi::WasiHttp02 => ProxyPre::P2(p2::bindings::ProxyPre::new(linked)?),

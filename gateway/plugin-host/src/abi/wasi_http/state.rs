@@ -11,7 +11,7 @@ use http::HeaderName;
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::uri::Scheme;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
@@ -31,14 +31,14 @@ pub(crate) struct HttpState {
     table: ResourceTable,
     hooks: Hooks,
     pub(crate) room: Room,
-    /// Which request each task of the guest's is for.
-    tasks: HashMap<GuestTaskId, Arc<Call>>,
+    /// Which request each task of the guest's is for. A request that is over is not kept by an instance that goes on.
+    tasks: HashMap<GuestTaskId, Weak<Call>>,
 }
 
 /// What wasmtime-wasi-http asks.
 struct Hooks {
     /// Guests of 0.2 have one request at a time.
-    current: Option<Arc<Call>>,
+    current: Weak<Call>,
 }
 
 impl HttpState {
@@ -58,18 +58,19 @@ impl HttpState {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(128 << 10);
         let room = Room::new(settings.limits.memory);
-        Self { wasi, http, table, hooks: Hooks { current: None }, room, tasks: HashMap::new() }
+        Self { wasi, http, table, hooks: Hooks { current: Weak::new() }, room, tasks: HashMap::new() }
     }
 
     /// A task of the guest's begins to answer a request.
-    pub(crate) fn begin(&mut self, task: GuestTaskId, call: Arc<Call>) {
-        self.hooks.current = Some(Arc::clone(&call));
-        self.tasks.insert(task, call);
+    pub(crate) fn begin(&mut self, task: GuestTaskId, call: &Arc<Call>) {
+        self.hooks.current = Arc::downgrade(call);
+        self.tasks.retain(|_, call| call.strong_count() > 0);
+        self.tasks.insert(task, Arc::downgrade(call));
     }
 
-    /// Which request a task is for.
-    pub(crate) fn call(&self, task: GuestTaskId) -> Option<&Arc<Call>> {
-        self.tasks.get(&task)
+    /// Which request a task is for, while that is not over.
+    pub(crate) fn call(&self, task: GuestTaskId) -> Option<Arc<Call>> {
+        self.tasks.get(&task)?.upgrade()
     }
 }
 
@@ -90,8 +91,7 @@ impl WasiHttpView for HttpState {
     }
 }
 
-type Sent =
-    Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
 impl WasiHttpHooks for Hooks {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
@@ -125,7 +125,7 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let call = self.current.clone();
+        let call = self.current.upgrade();
         Box::new(async move {
             let call = call.ok_or(Error::HttpRequestDenied)?;
             let response = call.send(request, options).await?;

@@ -13,7 +13,7 @@ use gateway_core::clock;
 use gateway_core::plugin::FaultKind;
 use parking_lot::Mutex;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ const USES: usize = 128;
 /// Requests that run in an instance of 0.3 at a time.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// How long an instance stands idle.
+/// How long an instance stands idle, and how long a guest may go on for itself when all its requests are over.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// How long a guest that has answered may go on while no body of its requests moves.
@@ -44,8 +44,10 @@ const GRACE: Duration = Duration::from_millis(50);
 pub(crate) struct Life {
     pub(crate) budget: Arc<Budget>,
     born: Instant,
-    /// When a piece of a body moved last, in milliseconds after its birth.
+    /// When a piece of a body moved last or a request ended, in milliseconds after its birth.
     moved: AtomicU64,
+    /// Requests without the head of an answer.
+    unanswered: AtomicUsize,
     /// The latest deadline of its requests.
     deadline: Mutex<Instant>,
     failure: OnceLock<Failure>,
@@ -54,24 +56,42 @@ pub(crate) struct Life {
 impl Life {
     fn new(budget: Arc<Budget>) -> Self {
         let now = clock::now();
-        Self { budget, born: now, moved: AtomicU64::new(0), deadline: Mutex::new(now), failure: OnceLock::new() }
+        Self {
+            budget,
+            born: now,
+            moved: AtomicU64::new(0),
+            unanswered: AtomicUsize::new(0),
+            deadline: Mutex::new(now),
+            failure: OnceLock::new(),
+        }
     }
 
     /// A request has come.
     pub(crate) fn begin(&self, deadline: Instant) {
         self.budget.begin();
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
         let mut latest = self.deadline.lock();
         *latest = deadline.max(*latest);
+    }
+
+    /// A request has the head of its answer.
+    pub(crate) fn answered(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A request is done.
     pub(crate) fn end(&self) {
         self.budget.end();
+        self.progress();
     }
 
     /// A piece of a body has moved.
     pub(crate) fn moved(&self, bytes: usize) {
         self.budget.moved(bytes);
+        self.progress();
+    }
+
+    fn progress(&self) {
         let since = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(since, Ordering::Relaxed);
     }
@@ -89,10 +109,11 @@ impl Life {
     fn end_of(&self, status: WorkerStatus, since: Instant) -> Instant {
         match status {
             WorkerStatus::Idle => since + IDLE,
-            WorkerStatus::Requests => *self.deadline.lock() + GRACE,
-            WorkerStatus::PostReturn => {
+            WorkerStatus::Requests if self.unanswered.load(Ordering::Relaxed) > 0 => *self.deadline.lock() + GRACE,
+            // A guest of 0.2 returns when its body has ended.
+            WorkerStatus::Requests | WorkerStatus::PostReturn => {
                 let moved = self.born + Duration::from_millis(self.moved.load(Ordering::Relaxed));
-                moved.max(since) + STALL
+                moved.max(since) + if self.budget.is_idle() { IDLE } else { STALL }
             }
         }
     }
@@ -112,7 +133,8 @@ pub(crate) struct Maker {
 impl Maker {
     fn permits(&self) -> wasmtime::Result<Permits> {
         let full = |text: &'static str| move || wasmtime::Error::from(Full(text));
-        let own = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| full("the plugin has all its instances")())?;
+        let own =
+            Arc::clone(&self.permits).try_acquire_owned().map_err(|_| full("the plugin has all its instances")())?;
         let shared = &self.host.shared;
         let instance = || Arc::clone(&shared.instances).try_acquire_owned().ok();
         let common = instance().or_else(|| shared.reclaim().then(instance).flatten());
@@ -188,12 +210,12 @@ impl WorkerState for Worker {
         task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         call.taken(&self.life);
-        store.data_mut().begin(task, Arc::clone(&call));
+        store.data_mut().begin(task, &call);
         store.set_epoch_deadline(1);
         Box::pin(async move {
             tokio::select! {
                 () = tokio::time::sleep_until(call.deadline.into()) => {}
-                () = call.gone.notified() => {}
+                () = call.abandoned.notified() => {}
             }
         })
     }
@@ -224,9 +246,10 @@ impl WorkerExpiration for Expiration {
         }
         std::task::ready!(this.sleep.as_mut().poll(context));
         if status != WorkerStatus::Idle {
-            let text = match status {
-                WorkerStatus::Requests => "it was not done in time (`limits.wall`, or the deadline of the exchange)",
-                _ => "it went on after its answers while nothing moved",
+            // Nobody is told when there is no request any more.
+            let text = match this.life.unanswered.load(Ordering::Relaxed) {
+                0 => "it went on after its answers while nothing moved",
+                _ => "it was not done in time (`limits.wall`, or the deadline of the exchange)",
             };
             this.life.fail(Failure::Stopped(FaultKind::Wall, text.to_owned()));
         }
