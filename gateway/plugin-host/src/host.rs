@@ -153,7 +153,8 @@ impl Host {
                     return Err(LoadError::Unreadable);
                 }
                 let settings = Arc::new(settings.clone());
-                Guest::Http(Http::start(self, Arc::clone(linked), loaded.abi, settings, Arc::clone(&kept)).await?)
+                let http = Http::start(self, Arc::clone(linked), loaded.abi, settings, Arc::clone(&kept)).await?;
+                Guest::Http(Box::new(http))
             }
         };
         Ok(Arc::new(WasmPlugin::new(loaded, Arc::new(settings), kept, guest)))

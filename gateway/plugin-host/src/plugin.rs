@@ -62,7 +62,7 @@ pub(crate) enum Guest {
     /// A phase each.
     Phases(Arc<Pool>),
     /// A request each, its bodies streaming.
-    Http(Http),
+    Http(Box<Http>),
 }
 
 /// How its calls ended, and whether it is called at all.

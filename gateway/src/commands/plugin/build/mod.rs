@@ -13,8 +13,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the imports of a component say about what it should ask for.
-const IMPORTS: [(&str, Capability); 2] =
-    [("gateway:plugin/http@", Capability::Http), ("gateway:plugin/secrets@", Capability::Secrets)];
+const IMPORTS: [(&str, Capability); 4] = [
+    ("gateway:plugin/http@", Capability::Http),
+    ("gateway:plugin/secrets@", Capability::Secrets),
+    ("wasi:http/client@", Capability::Http),
+    ("wasi:http/outgoing-handler@", Capability::Http),
+];
 
 /// Builds the plugin in `folder`. `module` is what another toolchain made of it; without one it is a crate.
 pub(super) fn run(folder: &Path, module: Option<&Path>, output: Option<&Path>) -> anyhow::Result<()> {
