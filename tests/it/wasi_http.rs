@@ -1,6 +1,7 @@
 //! Standard components of `wasi:http`, unmodified, in one chain with plugins of our own world. What each does is told by the field `x-do`.
 
 use gateway_tests::gateway::Setup;
+use gateway_tests::http2::{END_HEADERS, END_STREAM, Http2, block, frame, kind};
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Reply, TestGateway, Upstream};
 use std::io::Write as _;
@@ -383,19 +384,18 @@ fn w8_w13_places_are_bounded_and_given_back_by_who_goes_away() {
     let upstream = Upstream::ok();
     // One thread and one instance more: 32 requests of 0.3 at a time.
     let gateway = setup(&upstream, "limits = { waiting = 1 }").argument("--threads=1").start();
-    let address = gateway.address("public");
-    let wait = |_| {
-        let mut client = Client::connect(address);
-        client.send("GET /around HTTP/1.1\r\nhost: h\r\nx-do: wait\r\n\r\n");
-        client
-    };
-    let waiting: Vec<_> = (0..40).map(wait).collect();
+    // By HTTP/2: that a client of HTTP/1.1 has gone is seen when it is written to.
+    let mut leaving = Http2::connect(gateway.address("public"), &[]);
+    let what = [(":method", "GET"), (":scheme", "http"), (":authority", "h"), (":path", "/around"), ("x-do", "wait")];
+    for number in 0..40 {
+        leaving.send(frame(kind::HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &block(&what)));
+    }
     until("the plugin is full", || (plugin(&gateway, "middleware", "refused_full") > 0).then_some(()));
     assert!(plugin_instances(&gateway) <= 2, "W8");
     let mut client = gateway.client();
     assert_eq!(client.get("/around").status, 503, "W8");
     assert_eq!(client.ask(post("/proxy", "", "ok")).text(), "ok", "W8: another plugin");
-    waiting.into_iter().for_each(Client::reset);
+    drop(leaving);
     until("its places are free", || (client.get("/around").status == 200).then_some(()));
 }
 
