@@ -380,6 +380,28 @@ fn hash(gateway: &TestGateway, name: &str) -> String {
 }
 
 #[test]
+fn a_component_in_the_wrong_place_is_told_the_right_one() {
+    let upstream = Upstream::ok();
+    for (route, code, text) in [
+        ("chain = [\"service\"]\nupstream = \"service\"", "not-a-link", "name it in `answer`"),
+        ("answer = \"middleware\"", "not-an-answer", "name it in a `chain`"),
+        ("answer = { plugin = \"service\", config = { a = 1 } }", "plugin-configure", "leave out `config`"),
+    ] {
+        let granted = "[plugin.middleware]\ngrants = { http = [\"service\"] }\n";
+        let route = format!("[[route]]\nname = \"wrong\"\nmatch = {{ path = \"/wrong\" }}\n{route}\n");
+        let granted = if code == "not-an-answer" { granted } else { "" };
+        let config = upstream.config() + granted + &route;
+        let mut gateway = Setup::new(&config).plugin("service").plugin("middleware").launch();
+        assert_eq!(gateway.exit_code(), Some(2), "{code}");
+        let log = gateway.log();
+        assert!(
+            log.contains(&format!("error[{code}]")) && log.contains(text) && log.contains("gateway.toml:"),
+            "{log}"
+        );
+    }
+}
+
+#[test]
 fn w8_w13_places_are_bounded_and_given_back_by_who_goes_away() {
     let upstream = Upstream::ok();
     // One thread and one instance more: 32 requests of 0.3 at a time.
