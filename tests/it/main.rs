@@ -40,6 +40,8 @@ mod upgrade;
 mod upstream_connections;
 mod upstream_tls;
 mod upstreams;
+mod wasi_http;
+mod wasi_http_bounds;
 mod websocket;
 mod websocket_bounds;
 mod websocket_http2;

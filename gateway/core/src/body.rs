@@ -76,6 +76,13 @@ fn too_large(limit: usize) -> Error {
     Error::new(Kind::BodyTooLarge, format!("the body has more than {limit} bytes"))
 }
 
+impl std::fmt::Debug for Body {
+    /// Without what is in it.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Body").field("size", &self.size_hint()).finish_non_exhaustive()
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         if bytes.is_empty() { Self::empty() } else { Self(Inner::Full(bytes)) }

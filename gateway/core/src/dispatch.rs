@@ -2,7 +2,6 @@
 
 use crate::body::Body;
 use crate::error::Error;
-use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,12 +32,11 @@ pub enum Target {
 }
 
 /// A sub-request of a plugin.
-#[derive(Debug)]
 pub struct Call {
     /// Where it goes.
     pub target: Target,
     /// Path and query as its URI, fields and body. Framing and hop-by-hop fields are the forwarder's.
-    pub request: http::Request<Bytes>,
+    pub request: http::Request<Body>,
     /// When the whole of it must be done, the answer's body included.
     pub deadline: Instant,
     /// How deep it stands: 1 for a plugin called for a client's request.

@@ -1,6 +1,8 @@
 //! What the pipeline knows of a plugin: its phases, and a call of each.
 
+use crate::body::Body;
 use crate::dispatch::BoxFuture;
+use crate::error::Error;
 use crate::exchange::{Answer, Exchange};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -33,6 +35,27 @@ pub trait Plugin: Send + Sync {
     fn on_response_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow>;
     /// All was sent.
     fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()>;
+    /// Answers with a stream, as a service or around the rest of a chain: `next` is that rest. What it needs of the exchange is
+    /// taken before the future is polled.
+    fn serve(&self, exchange: &Exchange, body: Body, next: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed>;
+}
+
+/// The head of an answer whose body streams, or why there is none.
+pub type Streamed = Result<http::Response<Body>, Unanswered>;
+
+/// The rest of a chain, as a middleware calls it: as often as it likes, several times at once, until it has answered.
+pub trait Next: Send + Sync {
+    /// Sends a request through the rest. Its failures are answers already; an error says that the request was not taken.
+    fn call(&self, request: http::Request<Body>) -> BoxFuture<'static, Result<http::Response<Body>, Error>>;
+}
+
+/// A failed call that was given a body to stream.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// Why.
+    pub fault: Fault,
+    /// The body, where the guest has not begun to read it.
+    pub body: Option<Body>,
 }
 
 /// A call under way.
@@ -54,14 +77,30 @@ pub enum Phase {
     OnResponseBody,
     /// `on-complete`
     OnComplete,
+    /// Answers with a stream, around the rest of the chain: `middleware` of `wasi:http`.
+    Middleware,
+    /// Answers with a stream, in an upstream's place: `service` of `wasi:http`.
+    Service,
 }
 
 impl Phase {
-    /// In the order of events.
-    pub const ALL: [Self; 6] =
+    /// Those of `gateway:plugin`, in the order of events.
+    pub const INTERFACES: [Self; 6] =
         [Self::OnRequest, Self::OnRequestBody, Self::Handle, Self::OnResponse, Self::OnResponseBody, Self::OnComplete];
 
-    /// The name of its interface in the WIT.
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::OnRequest,
+        Self::OnRequestBody,
+        Self::Handle,
+        Self::OnResponse,
+        Self::OnResponseBody,
+        Self::OnComplete,
+        Self::Middleware,
+        Self::Service,
+    ];
+
+    /// The name of its interface in the WIT, or of its world.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -71,6 +110,8 @@ impl Phase {
             Self::OnResponse => "on-response",
             Self::OnResponseBody => "on-response-body",
             Self::OnComplete => "on-complete",
+            Self::Middleware => "middleware",
+            Self::Service => "service",
         }
     }
 }
@@ -98,7 +139,7 @@ impl Phases {
         Self(self.0 | other.0)
     }
 
-    /// The phases in the order of events.
+    /// The phases in the order of [`Phase::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Phase> {
         Phase::ALL.into_iter().filter(move |phase| self.has(*phase))
     }

@@ -77,13 +77,22 @@ impl Surface {
 
     /// The one interface by which it is a plugin, and its phases; else what is accepted.
     pub(crate) fn detect(&self) -> Result<(Abi, Phases), LoadError> {
-        let ours = self.exports.iter().any(|export| export.starts_with(PACKAGE));
+        let exported = |is: fn(&str) -> bool| self.exports.iter().any(|export| is(export));
+        let ours = exported(|export| export.starts_with(PACKAGE));
+        let (proxy, handler) = (exported(is_proxy), exported(is_handler));
         let others: Vec<_> = self.exports.iter().filter(|export| export.starts_with("wasi:http/")).cloned().collect();
-        match (ours, others.is_empty()) {
-            (true, false) => Err(LoadError::Ambiguous(others)),
-            (false, false) => Err(LoadError::Unsupported(others)),
-            (false, true) => Err(LoadError::NoPhase(self.exports.clone())),
-            (true, true) => self.phases().map(|phases| (Abi::Gateway, phases)),
+        match (ours, proxy, handler) {
+            (true, false, false) if others.is_empty() => self.phases().map(|phases| (Abi::Gateway, phases)),
+            (true, ..) | (_, true, true) => Err(LoadError::Ambiguous(self.exports.clone())),
+            (false, true, false) => Ok((Abi::WasiHttp02, Phases::default().with(Phase::Service))),
+            (false, false, true) => {
+                // A middleware imports what it exports: the rest of the chain.
+                let rest = self.imports.iter().any(|import| is_handler(import));
+                let phase = if rest { Phase::Middleware } else { Phase::Service };
+                Ok((Abi::WasiHttp03, Phases::default().with(phase)))
+            }
+            (false, false, false) if others.is_empty() => Err(LoadError::NoPhase(self.exports.clone())),
+            (false, false, false) => Err(LoadError::Unsupported(others)),
         }
     }
 
@@ -93,7 +102,7 @@ impl Surface {
             return Err(LoadError::Version(name.clone()));
         }
         let phases: Phases =
-            Phase::ALL.into_iter().filter(|phase| self.gateway_export(phase.name()).is_some()).collect();
+            Phase::INTERFACES.into_iter().filter(|phase| self.gateway_export(phase.name()).is_some()).collect();
         if phases == Phases::default() { Err(LoadError::NoPhase(self.exports.clone())) } else { Ok(phases) }
     }
 
@@ -103,15 +112,36 @@ impl Surface {
         self.exports.iter().find(is).map(String::as_str)
     }
 
-    /// The version of our package that it was built against.
+    /// The version of its interface's package that it was built against.
     pub(crate) fn version(&self) -> Option<&str> {
-        self.exports.iter().chain(&self.imports).find_map(|name| split(name)).map(|(_, version)| version)
+        let ours = self.exports.iter().chain(&self.imports).find_map(|name| split(name)).map(|(_, version)| version);
+        let handler = || self.exports.iter().find(|name| is_proxy(name) || is_handler(name))?.rsplit('@').next();
+        ours.or_else(handler)
     }
 
-    /// Imports that nothing here offers.
-    pub(crate) fn foreign(&self) -> Vec<String> {
-        self.imports.iter().filter(|name| !name.starts_with(PACKAGE)).cloned().collect()
+    /// Imports that nothing here offers to a plugin by this interface.
+    pub(crate) fn foreign(&self, abi: Abi) -> Vec<String> {
+        let package = match abi {
+            Abi::Gateway => PACKAGE,
+            Abi::WasiHttp02 | Abi::WasiHttp03 => "wasi:",
+        };
+        self.imports.iter().filter(|name| !name.starts_with(package)).cloned().collect()
     }
+}
+
+/// What the world `proxy` of `wasi:http` 0.2 exports.
+fn is_proxy(name: &str) -> bool {
+    is_release(name, "wasi:http/incoming-handler@0.2.")
+}
+
+/// What the worlds `service` and `middleware` of `wasi:http` 0.3 export.
+fn is_handler(name: &str) -> bool {
+    is_release(name, "wasi:http/handler@0.3.")
+}
+
+/// Release candidates differ from what was released.
+fn is_release(name: &str, version: &str) -> bool {
+    name.strip_prefix(version).is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// `gateway:plugin/INTERFACE@VERSION` in its two parts.

@@ -1,4 +1,4 @@
-//! How wasmtime is set up for plugins of our own world.
+//! How wasmtime is set up: one engine for plugins of our own world, one for components of `wasi:http`.
 
 use crate::limits::MEMORY_CEILING;
 use crate::state::TABLE;
@@ -10,14 +10,27 @@ const STACK: usize = 512 << 10;
 /// What host functions need on top, with room to spare: they run on the guest's fiber.
 const HOST_STACK: usize = 512 << 10;
 
-/// An engine with room for `instances` component instances at a time.
+/// Stacks of one instance whose guest does several things at once.
+const STACKS: u32 = 20;
+
+/// The engine of our own world, with room for `instances` component instances at a time.
 pub(crate) fn new(instances: u32) -> wasmtime::Result<Engine> {
+    // Async guests have the other engine: with this on, every call costs three times as much.
+    Engine::new(config(instances, instances).concurrency_support(false))
+}
+
+/// The engine of guests that do several things at once.
+pub(crate) fn concurrent(instances: u32) -> wasmtime::Result<Engine> {
+    Engine::new(config(instances, instances.saturating_mul(STACKS)).concurrency_support(true))
+}
+
+fn config(instances: u32, stacks: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     // Address space only: a slot costs memory when a guest touches it. One linear memory an instance is what toolchains
     // make; a component with more uses the slots of others and is told so when there are none left.
     pool.total_component_instances(instances)
         .total_memories(instances)
-        .total_stacks(instances)
+        .total_stacks(stacks)
         .total_core_instances(instances.saturating_mul(20))
         .total_tables(instances.saturating_mul(4))
         .table_elements(TABLE)
@@ -34,13 +47,11 @@ pub(crate) fn new(instances: u32) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        // Async guests have an engine of their own: with this on, every call costs three times as much.
-        .concurrency_support(false)
         .epoch_interruption(true)
         .memory_init_cow(true)
         .memory_reservation(MEMORY_CEILING as u64)
         .memory_guard_size(2 << 20)
         .max_wasm_stack(STACK)
         .async_stack_size(STACK + HOST_STACK);
-    Engine::new(&config)
+    config
 }

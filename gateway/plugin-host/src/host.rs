@@ -1,13 +1,14 @@
 //! What all plugins of the process share: the engine, the linker, the bound on instances, the compile cache.
 
 use crate::abi::gateway::Imports;
+use crate::abi::wasi_http::{self, Concurrent, Http};
 use crate::cache::Cache;
 use crate::capabilities::crypto::password;
 use crate::engine;
 use crate::kept::Kept;
 use crate::limits::MEMORY_CEILING;
-use crate::load::{LoadError, Loaded};
-use crate::plugin::{PluginSettings, WasmPlugin};
+use crate::load::{Linked, LoadError, Loaded};
+use crate::plugin::{Guest, PluginSettings, WasmPlugin};
 use crate::pool::Pool;
 use crate::pulse::Pulse;
 use crate::state::State;
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
@@ -63,6 +64,10 @@ pub struct Host {
     pub(crate) cache: Option<Cache>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) threads: usize,
+    /// What components of `wasi:http` need; made for the first one.
+    concurrent: OnceLock<Concurrent>,
+    cached_in: Option<PathBuf>,
+    total: u32,
     instruments: Instruments,
     kept: Mutex<HashMap<Arc<str>, Arc<Kept>>>,
     /// How many passwords are hashed at once.
@@ -76,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) pulse: Arc<Pulse>,
     /// Instances that may still be made.
     pub(crate) instances: Arc<Semaphore>,
+    /// The engine that ticks as well, once there is one.
+    pub(crate) concurrent: OnceLock<Engine>,
     pools: Mutex<Vec<Weak<Pool>>>,
 }
 
@@ -91,11 +98,12 @@ impl Host {
         Imports::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(unusable)?;
         let open =
             |directory: PathBuf| Cache::open(&directory, &engine).map_err(|error| HostError::Cache(directory, error));
-        let cache = options.cache.map(open).transpose()?;
+        let cache = options.cache.clone().map(open).transpose()?;
         let shared = Arc::new(Shared {
             stopped: AtomicBool::new(false),
             pulse: Arc::new(Pulse::new()),
             instances: Arc::new(Semaphore::new(options.instances as usize)),
+            concurrent: OnceLock::new(),
             pools: Mutex::default(),
         });
         let threads = Threads::start(&engine, &shared).map_err(HostError::Thread)?;
@@ -105,6 +113,9 @@ impl Host {
             cache,
             shared,
             threads: options.threads,
+            concurrent: OnceLock::new(),
+            cached_in: options.cache,
+            total: options.instances,
             instruments: options.instruments,
             kept: Mutex::default(),
             hashing: password::permits(),
@@ -121,16 +132,48 @@ impl Host {
         loaded: Arc<Loaded>,
         mut settings: PluginSettings,
     ) -> Result<Arc<WasmPlugin>, LoadError> {
-        settings.grants = settings.grants.for_asked(loaded.asked())?;
         if settings.limits.memory > MEMORY_CEILING {
             return Err(LoadError::Memory(settings.limits.memory));
         }
         let kept = self.kept(&settings.name);
-        let pool = Pool::new(Arc::clone(self), loaded, Arc::new(settings), kept);
-        self.shared.pools.lock().push(Arc::downgrade(&pool));
-        let first = pool.first().await?;
-        pool.put(first);
-        Ok(Arc::new(WasmPlugin::new(pool)))
+        let guest = match &loaded.linked {
+            Linked::Gateway(component) => {
+                settings.grants = settings.grants.for_asked(loaded.asked())?;
+                let pool =
+                    Pool::new(Arc::clone(self), component.clone(), Arc::new(settings.clone()), Arc::clone(&kept));
+                self.shared.pools.lock().push(Arc::downgrade(&pool));
+                let first = pool.first().await?;
+                pool.put(first);
+                Guest::Phases(pool)
+            }
+            Linked::WasiHttp(linked) => {
+                let asked = wasi_http::asked(&loaded, &settings.grants);
+                settings.grants = settings.grants.for_asked(&asked)?;
+                if !wasi_http::is_empty(&settings.config) {
+                    return Err(LoadError::Unreadable);
+                }
+                let settings = Arc::new(settings.clone());
+                let http = Http::start(self, Arc::clone(linked), loaded.abi, settings, Arc::clone(&kept)).await?;
+                Guest::Http(Box::new(http))
+            }
+        };
+        Ok(Arc::new(WasmPlugin::new(loaded, Arc::new(settings), kept, guest)))
+    }
+
+    /// What components of `wasi:http` need.
+    pub(crate) fn concurrent(&self) -> Result<&Concurrent, LoadError> {
+        if let Some(concurrent) = self.concurrent.get() {
+            return Ok(concurrent);
+        }
+        let unusable = |error: String| LoadError::Full(format!("the engine for `wasi:http` cannot be set up: {error}"));
+        let engine = engine::concurrent(self.total).map_err(|error| unusable(format!("{error:#}")))?;
+        let open = |directory| Cache::open(directory, &engine);
+        let cache = self.cached_in.as_deref().map(open).transpose().map_err(|error| unusable(error.to_string()))?;
+        let linker = wasi_http::linker(&engine).map_err(|error| unusable(format!("{error:#}")))?;
+        // Another load may have been faster; then that one's is everybody's.
+        let concurrent = self.concurrent.get_or_init(|| Concurrent { engine, linker, cache });
+        self.shared.concurrent.get_or_init(|| concurrent.engine.clone());
+        Ok(concurrent)
     }
 
     /// What belongs to a plugin's name.

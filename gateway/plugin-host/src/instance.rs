@@ -33,7 +33,7 @@ pub(crate) struct Instance {
 pub(crate) type Permits = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// Why there is no instance, or no answer of one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The guest or the engine: a trap, a limit.
     Stopped(FaultKind, String),
@@ -48,17 +48,17 @@ impl Instance {
             State::new(Arc::clone(&pool.settings), Arc::clone(&pool.kept), Arc::clone(&pool.host.shared.pulse));
         state.meter.begin(pool.settings.limits.start, clock::now() + START_WALL);
         let mut store = Store::new(&pool.host.engine, state);
-        store.limiter(|state| state);
+        store.limiter(|state| &mut state.room);
         store.set_hostcall_fuel(pool.settings.limits.transfer());
         store.epoch_deadline_callback(|mut context| context.data_mut().meter.tick());
         store.set_epoch_deadline(1);
-        let instance = pool.loaded.linked.instantiate_async(&mut store).await.map_err(Failure::of)?;
-        let exports = Exports::of(&instance, &mut store, &pool.loaded.indices).map_err(Failure::of)?;
+        let instance = pool.component.linked.instantiate_async(&mut store).await.map_err(Failure::of)?;
+        let exports = Exports::of(&instance, &mut store, &pool.component.indices).map_err(Failure::of)?;
         if let Some(configure) = &exports.configure {
             let (configured,) = configure.call_async(&mut store, ()).await.map_err(Failure::of)?;
             configured.map_err(|text| Failure::Refused(printable(&text)))?;
         }
-        let (now, memory) = (pool.host.shared.now(), store.data().memory);
+        let (now, memory) = (pool.host.shared.now(), store.data().room.used);
         Ok(Self { store, exports, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits })
     }
 
@@ -96,7 +96,7 @@ impl Instance {
     pub(crate) fn is_good(&self, now: u64) -> bool {
         let data = self.store.data();
         self.calls < data.settings.limits.reuse
-            && data.memory <= self.memory.saturating_add(GROWTH)
+            && data.room.used <= self.memory.saturating_add(GROWTH)
             && now.saturating_sub(self.born) < u64::try_from(AGE.as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -112,12 +112,25 @@ impl Instance {
 
     /// Linear memory at present, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        self.store.data().memory
+        self.store.data().room.used
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Stopped(_, text) | Self::Refused(text)) = self;
+        formatter.write_str(text)
     }
 }
 
 impl Failure {
     fn of(error: wasmtime::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&wasmtime::Error> for Failure {
+    fn from(error: &wasmtime::Error) -> Self {
         // In a backtrace stand the names of the guest's functions, which are any text.
         let text = || printable(&format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" | "));
         if error.is::<PoolConcurrencyLimitError>() {

@@ -1,18 +1,20 @@
 //! From a file's bytes to a component that is compiled and linked. Off the request path: compiling takes up to seconds.
 
 use crate::abi::Abi;
-use crate::abi::gateway::{Indices, VERSION};
-use crate::cache;
+use crate::abi::gateway::{self, Indices, VERSION};
+use crate::abi::wasi_http::{self, HttpState};
+use crate::cache::{self, Cache};
 use crate::capabilities::log::printable;
 use crate::detect::{SIZE, Surface};
 use crate::grant::Capability;
 use crate::host::Host;
 use crate::manifest::Manifest;
-use crate::state::State;
 use gateway_core::{Phases, clock};
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime_wasi_http::handler::ProxyPre;
 
 /// A component, ready to be configured.
 pub struct Loaded {
@@ -32,8 +34,13 @@ pub struct Loaded {
     pub compile_time: Duration,
     /// Whether it had been compiled before.
     pub cached: bool,
-    pub(crate) linked: InstancePre<State>,
-    pub(crate) indices: Indices,
+    pub(crate) linked: Linked,
+}
+
+/// A component with all that it imports.
+pub(crate) enum Linked {
+    Gateway(gateway::Component),
+    WasiHttp(Arc<ProxyPre<HttpState>>),
 }
 
 impl Loaded {
@@ -69,17 +76,23 @@ pub enum LoadError {
     #[error("it uses `{}`, another version of the interface; `gateway:plugin@{VERSION}` is accepted", .0.escape_debug())]
     Version(String),
     /// Exports, but no phase.
-    #[error("it exports no phase of `gateway:plugin@{VERSION}` (on-request, on-request-body, handle, on-response, on-response-body, on-complete); it exports {}", list(.0))]
+    #[error("it exports {}, and none of what makes a plugin; accepted are {ACCEPTED}", list(.0))]
     NoPhase(Vec<String>),
     /// Another ABI.
-    #[error("it exports {}, which is not supported; phases of `gateway:plugin@{VERSION}` are accepted", list(.0))]
+    #[error("it exports {}, which is not supported; accepted are {ACCEPTED}", list(.0))]
     Unsupported(Vec<String>),
     /// Two ABIs.
-    #[error("it exports phases of `gateway:plugin` and {} too; exactly one of them is accepted", list(.0))]
+    #[error("it exports {}, which are several interfaces of a plugin; accepted is exactly one of {ACCEPTED}", list(.0))]
     Ambiguous(Vec<String>),
     /// Imports of something that is not there.
-    #[error("it imports {}; only interfaces of `gateway:plugin@{VERSION}` are offered", list(.0))]
-    Foreign(Vec<String>),
+    #[error("it imports {}; only interfaces of {} are offered to it", list(.0), .1)]
+    Foreign(Vec<String>, &'static str),
+    /// An interface of WASI that is not there, or is there with another type.
+    #[error("it does not fit `wasi:http`, or imports what is not offered: {0}")]
+    Import(String),
+    /// Without a way to read it.
+    #[error("a component of `wasi:http` has no way to read a configuration: leave out `config`")]
+    Unreadable,
     /// A bad manifest.
     #[error("its manifest is not usable: {0}")]
     Manifest(String),
@@ -109,6 +122,9 @@ pub enum LoadError {
     Full(String),
 }
 
+/// What makes a component a plugin.
+const ACCEPTED: &str = "phases of `gateway:plugin@0.1` (on-request, on-request-body, handle, on-response, on-response-body, on-complete), `wasi:http/handler@0.3` and `wasi:http/incoming-handler@0.2`";
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "nothing".to_owned();
@@ -126,16 +142,34 @@ impl Host {
     pub fn load(&self, name: &str, source: &[u8]) -> Result<Arc<Loaded>, LoadError> {
         let surface = Surface::read(source)?;
         let (abi, phases) = surface.detect()?;
-        let foreign = surface.foreign();
+        let foreign = surface.foreign(abi);
         if !foreign.is_empty() {
-            return Err(LoadError::Foreign(foreign));
+            let offered = if abi == Abi::Gateway { "`gateway:plugin@0.1`" } else { "`wasi`" };
+            return Err(LoadError::Foreign(foreign, offered));
         }
         let manifest = surface.manifest.as_deref().map(Manifest::parse).transpose();
         let manifest = manifest.map_err(|text| LoadError::Manifest(printable(&text)))?;
         let begin = clock::now();
-        let (component, cached) = self.compile(name, source)?;
+        let (component, cached) = match abi {
+            Abi::Gateway => compile(&self.engine, self.cache.as_ref(), name, source)?,
+            Abi::WasiHttp02 | Abi::WasiHttp03 => {
+                let concurrent = self.concurrent()?;
+                compile(&concurrent.engine, concurrent.cache.as_ref(), name, source)?
+            }
+        };
         let compile_time = begin.elapsed();
-        let linked = self.linker.instantiate_pre(&component).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let linked = match abi {
+            Abi::Gateway => {
+                let link = |error| LoadError::Link(format!("{error:#}"));
+                let linked = self.linker.instantiate_pre(&component).map_err(link)?;
+                let indices = Arc::new(Indices::find(&component, &surface, phases)?);
+                Linked::Gateway(gateway::Component { linked, indices })
+            }
+            Abi::WasiHttp02 | Abi::WasiHttp03 => {
+                let linked = wasi_http::link(&self.concurrent()?.linker, abi, &component);
+                Linked::WasiHttp(Arc::new(linked.map_err(|error| LoadError::Import(format!("{error:#}")))?))
+            }
+        };
         Ok(Arc::new(Loaded {
             name: name.into(),
             abi,
@@ -145,20 +179,18 @@ impl Host {
             size: source.len(),
             compile_time,
             cached,
-            indices: Indices::find(&component, &surface, phases)?,
             linked,
         }))
     }
+}
 
-    fn compile(&self, name: &str, source: &[u8]) -> Result<(Component, bool), LoadError> {
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.read(&self.engine, source)) {
-            return Ok((component, true));
-        }
-        let component =
-            Component::from_binary(&self.engine, source).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.write(source, &component)) {
-            tracing::warn!(plugin = name, "the compiled plugin could not be kept: {error}");
-        }
-        Ok((component, false))
+fn compile(engine: &Engine, cache: Option<&Cache>, name: &str, source: &[u8]) -> Result<(Component, bool), LoadError> {
+    if let Some(component) = cache.and_then(|cache| cache.read(engine, source)) {
+        return Ok((component, true));
     }
+    let component = Component::from_binary(engine, source).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+    if let Some(Err(error)) = cache.map(|cache| cache.write(source, &component)) {
+        tracing::warn!(plugin = name, "the compiled plugin could not be kept: {error}");
+    }
+    Ok((component, false))
 }

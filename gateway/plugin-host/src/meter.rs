@@ -90,7 +90,8 @@ impl Meter {
     }
 }
 
-fn thread_time() -> u64 {
+/// The CPU time of this thread, in nanoseconds.
+pub(crate) fn thread_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)

@@ -2,19 +2,25 @@
 
 use crate::abi::gateway::Exports;
 use crate::abi::gateway::convert::{self, Terms};
+use crate::abi::wasi_http::Http;
 use crate::capabilities::metrics::Readings;
 use crate::grant::Grants;
 use crate::instance::Failure;
+use crate::kept::Kept;
 use crate::limits::Limits;
 use crate::load::Loaded;
 use crate::pool::Pool;
 use crate::statistics::{Statistics, Tally};
 use bytes::Bytes;
 use gateway_core::breaker::{Breaker, Terms as BreakerTerms};
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::Answer;
-use gateway_core::plugin::{BodyFlow, Call, Fault, FaultKind, Flow, OnError, Plugin, Summary};
-use gateway_core::{Exchange, Phase, Phases, clock};
+use gateway_core::plugin::{
+    BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Plugin, Streamed, Summary, Unanswered,
+};
+use gateway_core::{Body, Exchange, Phase, Phases, clock};
 use serde::Serialize;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
@@ -44,7 +50,24 @@ pub struct PluginSettings {
 
 /// A plugin in WebAssembly with its configuration.
 pub struct WasmPlugin {
-    pool: Arc<Pool>,
+    loaded: Arc<Loaded>,
+    settings: Arc<PluginSettings>,
+    kept: Arc<Kept>,
+    guest: Guest,
+    books: Arc<Books>,
+}
+
+/// What its calls reach.
+pub(crate) enum Guest {
+    /// A phase each.
+    Phases(Arc<Pool>),
+    /// A request each, its bodies streaming.
+    Http(Box<Http>),
+}
+
+/// How its calls ended, and whether it is called at all.
+pub(crate) struct Books {
+    plugin: Arc<str>,
     tally: Tally,
     breaker: Breaker,
 }
@@ -61,38 +84,43 @@ pub struct Instances {
 }
 
 impl WasmPlugin {
-    pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool, tally: Tally::default(), breaker: Breaker::new(BREAKER) }
+    pub(crate) fn new(loaded: Arc<Loaded>, settings: Arc<PluginSettings>, kept: Arc<Kept>, guest: Guest) -> Self {
+        let plugin = Arc::clone(&settings.name);
+        let books = Arc::new(Books { plugin, tally: Tally::default(), breaker: Breaker::new(BREAKER) });
+        Self { loaded, settings, kept, guest, books }
     }
 
     /// The component behind it.
     #[must_use]
     pub fn loaded(&self) -> &Arc<Loaded> {
-        &self.pool.loaded
+        &self.loaded
     }
 
     /// How its calls ended so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.tally.read()
+        self.books.tally.read()
     }
 
     /// Its instances.
     #[must_use]
     pub fn instances(&self) -> Instances {
-        Instances { live: self.pool.live(), idle: self.pool.idle(), memory: self.pool.memory() }
+        match &self.guest {
+            Guest::Phases(pool) => Instances { live: pool.live(), idle: pool.idle(), memory: pool.memory() },
+            Guest::Http(http) => http.instances(),
+        }
     }
 
     /// Whether it failed so often that calls are refused or only tried.
     #[must_use]
     pub fn is_tripped(&self) -> bool {
-        self.breaker.is_tripped()
+        self.books.breaker.is_tripped()
     }
 
     /// Its gauges and distributions.
     #[must_use]
     pub fn readings(&self) -> Readings {
-        self.pool.kept.metrics.read()
+        self.kept.metrics.read()
     }
 
     /// One call of one phase: breaker, instance, guest, check, and the books.
@@ -108,35 +136,53 @@ impl WasmPlugin {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        if !self.breaker.admits(clock::now) {
-            return (exchange, Err(self.fault(phase, FaultKind::Open, "it failed too often lately".to_owned())));
+        let Guest::Phases(pool) = &self.guest else {
+            return (exchange, Err(self.books.fault(phase, FaultKind::Trap, "it has no phases".to_owned())));
+        };
+        if let Err(fault) = self.books.admit(phase) {
+            return (exchange, Err(fault));
         }
-        let mut instance = match self.pool.take(phase).await {
+        let mut instance = match pool.take(phase).await {
             Ok(instance) => instance,
-            Err(failure) => return (exchange, Err(self.failure(phase, failure))),
+            Err(failure) => return (exchange, Err(self.books.failure(phase, failure))),
         };
         let (exchange, result) = instance.call(exchange, parameters, export).await;
         let result = match result {
             Ok(result) => {
-                self.pool.put(instance);
+                pool.put(instance);
                 let terms = self.terms(phase);
-                accept(result, &terms).map_err(|text| self.fault(phase, FaultKind::Output, text))
+                accept(result, &terms).map_err(|text| self.books.fault(phase, FaultKind::Output, text))
             }
-            Err(failure) => Err(self.failure(phase, failure)),
+            Err(failure) => Err(self.books.failure(phase, failure)),
         };
         if result.is_ok() {
-            self.tally.ended(None);
-            self.breaker.succeeded();
+            self.books.succeeded();
         }
         (exchange, result)
     }
 
     fn terms(&self, phase: Phase) -> Terms<'_> {
         let body = if phase == Phase::OnRequest { Phase::OnRequestBody } else { Phase::OnResponseBody };
-        Terms { limits: &self.pool.settings.limits, may_await: self.phases().has(body) }
+        Terms { limits: &self.settings.limits, may_await: self.phases().has(body) }
+    }
+}
+
+impl Books {
+    /// Whether the plugin is called at all.
+    pub(crate) fn admit(&self, phase: Phase) -> Result<(), Fault> {
+        match self.breaker.admits(clock::now) {
+            true => Ok(()),
+            false => Err(self.fault(phase, FaultKind::Open, "it failed too often lately".to_owned())),
+        }
     }
 
-    fn failure(&self, phase: Phase, failure: Failure) -> Fault {
+    /// A call went well.
+    pub(crate) fn succeeded(&self) {
+        self.tally.ended(None);
+        self.breaker.succeeded();
+    }
+
+    pub(crate) fn failure(&self, phase: Phase, failure: Failure) -> Fault {
         match failure {
             Failure::Stopped(kind, message) => self.fault(phase, kind, message),
             Failure::Refused(message) => {
@@ -146,8 +192,8 @@ impl WasmPlugin {
     }
 
     /// A fault, in the books. One that did not reach the guest says nothing about it.
-    fn fault(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
-        let plugin = Arc::clone(&self.pool.settings.name);
+    pub(crate) fn fault(&self, phase: Phase, kind: FaultKind, message: String) -> Fault {
+        let plugin = Arc::clone(&self.plugin);
         if matches!(kind, FaultKind::Full | FaultKind::Open) {
             self.tally.refused(kind);
         } else {
@@ -162,23 +208,23 @@ impl WasmPlugin {
 
 impl Plugin for WasmPlugin {
     fn name(&self) -> &Arc<str> {
-        &self.pool.settings.name
+        &self.settings.name
     }
 
     fn phases(&self) -> Phases {
-        self.pool.loaded.phases
+        self.loaded.phases
     }
 
     fn body_limit(&self) -> usize {
-        self.pool.settings.limits.body
+        self.settings.limits.body
     }
 
     fn decodes(&self) -> bool {
-        self.pool.settings.decode
+        self.settings.decode
     }
 
     fn on_error(&self) -> OnError {
-        self.pool.settings.on_error
+        self.settings.on_error
     }
 
     fn on_request(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
@@ -211,6 +257,22 @@ impl Plugin for WasmPlugin {
             |exports| exports.on_response_body.as_ref(),
             convert::body_flow,
         ))
+    }
+
+    fn serve(&self, exchange: &Exchange, body: Body, next: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed> {
+        let phase = if next.is_some() { Phase::Middleware } else { Phase::Service };
+        let unanswered = move |fault, body| Err(Unanswered { fault, body });
+        let Guest::Http(http) = &self.guest else {
+            let fault = self.books.fault(phase, FaultKind::Trap, "it answers with no stream".to_owned());
+            return Box::pin(ready(unanswered(fault, Some(body))));
+        };
+        if let Err(fault) = self.books.admit(phase) {
+            return Box::pin(ready(unanswered(fault, Some(body))));
+        }
+        let call = http.prepare(exchange, body, next, &self.books, phase);
+        Box::pin(async move {
+            http.serve(call).await.or_else(|(failure, body)| unanswered(self.books.failure(phase, failure), body))
+        })
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()> {

@@ -5,11 +5,12 @@
 //! plugin's (`threads + limits.waiting`) and one of the process's (`HostOptions::instances`) for each; what ends them: a
 //! failure, a thousand calls, growth, age, idleness, and another plugin that needs the room.
 
+use crate::abi::gateway::Component;
 use crate::host::Host;
 use crate::instance::{Failure, Instance, Permits};
 use crate::kept::Kept;
 use crate::limits::{IDLE, PATIENCE};
-use crate::load::{LoadError, Loaded};
+use crate::load::LoadError;
 use crate::plugin::PluginSettings;
 use gateway_core::Phase;
 use gateway_core::plugin::FaultKind;
@@ -21,12 +22,12 @@ use thread_local::ThreadLocal;
 use tokio::sync::{Notify, Semaphore};
 
 /// How often a waiting call looks for room that another plugin gave back: nobody tells it of that.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 /// The instances of one plugin, and what new ones are made of.
 pub(crate) struct Pool {
     pub(crate) host: Arc<Host>,
-    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) component: Component,
     pub(crate) settings: Arc<PluginSettings>,
     pub(crate) kept: Arc<Kept>,
     /// Locked by another thread only to steal, to sweep and to count.
@@ -48,14 +49,14 @@ enum Place {
 impl Pool {
     pub(crate) fn new(
         host: Arc<Host>,
-        loaded: Arc<Loaded>,
+        component: Component,
         settings: Arc<PluginSettings>,
         kept: Arc<Kept>,
     ) -> Arc<Self> {
         let capacity = host.threads.saturating_add(settings.limits.waiting).clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             host,
-            loaded,
+            component,
             settings,
             kept,
             shelves: ThreadLocal::new(),

@@ -25,13 +25,20 @@ pub(crate) struct State {
     pub(crate) fetches: u32,
     /// Passwords that the present call had verified.
     pub(crate) passwords: u32,
+    pub(crate) room: Room,
+}
+
+/// The memory that the guest of a store has, and may have.
+pub(crate) struct Room {
     /// Linear memory of all its instances, in bytes.
-    pub(crate) memory: usize,
+    pub(crate) used: usize,
+    limit: usize,
 }
 
 impl State {
     pub(crate) fn new(settings: Arc<PluginSettings>, kept: Arc<Kept>, pulse: Arc<Pulse>) -> Self {
-        Self { exchange: None, settings, kept, meter: Meter::new(pulse), fetches: 0, passwords: 0, memory: 0 }
+        let room = Room::new(settings.limits.memory);
+        Self { exchange: None, settings, kept, meter: Meter::new(pulse), fetches: 0, passwords: 0, room }
     }
 
     /// Lends it an exchange for one call.
@@ -57,15 +64,20 @@ impl State {
     }
 }
 
-impl ResourceLimiter for State {
+impl Room {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { used: 0, limit }
+    }
+}
+
+impl ResourceLimiter for Room {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let memory = self.memory.saturating_sub(current).saturating_add(desired);
-        let limit = self.limits().memory;
+        let used = self.used.saturating_sub(current).saturating_add(desired);
         // A trap that names the limit, not the -1 that most guests turn into an abort without a word.
-        if memory > limit {
-            return Err(Stop::Memory(limit).into());
+        if used > self.limit {
+            return Err(Stop::Memory(self.limit).into());
         }
-        self.memory = memory;
+        self.used = used;
         Ok(true)
     }
 

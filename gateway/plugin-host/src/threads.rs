@@ -21,7 +21,13 @@ impl Threads {
         let (engine, ticked, swept) = (engine.clone(), Arc::clone(shared), Arc::clone(shared));
         thread::Builder::new().name("plugin-tick".to_owned()).spawn(move || {
             let stopped = || ticked.stopped.load(Ordering::Relaxed);
-            ticked.pulse.run(|| engine.increment_epoch(), stopped);
+            let tick = || {
+                engine.increment_epoch();
+                if let Some(concurrent) = ticked.concurrent.get() {
+                    concurrent.increment_epoch();
+                }
+            };
+            ticked.pulse.run(tick, stopped);
         })?;
         let sweeper = thread::Builder::new().name("plugin-sweep".to_owned()).spawn(move || sweep(&swept))?;
         Ok(Self { shared: Arc::clone(shared), sweeper })

@@ -41,12 +41,29 @@ impl Chain {
     pub fn links(&self) -> impl DoubleEndedIterator<Item = (usize, &Arc<dyn Plugin>)> {
         self.links.iter().enumerate()
     }
+
+    /// The links from one position to before another, in order.
+    pub fn part(&self, first: usize, end: usize) -> impl DoubleEndedIterator<Item = (usize, &Arc<dyn Plugin>)> {
+        let part = self.links.get(first..end).unwrap_or_default();
+        part.iter().enumerate().map(move |(offset, link)| (first + offset, link))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.links.len()
+    }
 }
 
 impl Participants {
     /// The link at this position takes part.
     pub fn add(&mut self, position: usize) {
         self.0 |= 1 << position;
+    }
+
+    /// Those of another part of the chain take part as well.
+    pub fn join(&mut self, others: Self) {
+        self.0 |= others.0;
     }
 
     /// Whether it does.

@@ -3,6 +3,7 @@
 //! Not here: what a plugin is made of (`gateway-plugin-host`), how configuration is read (`gateway-config`).
 
 pub mod alarm;
+mod around;
 pub mod cache;
 pub mod chain;
 pub mod completion;

@@ -1,5 +1,6 @@
 //! The order of events for one exchange, as one function that reads top to bottom.
 
+use crate::around;
 use crate::cache;
 use crate::chain::{Chain, Participants};
 use crate::completion::Outcome;
@@ -19,9 +20,11 @@ use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What the events of an exchange need beside it.
+#[derive(Clone, Copy)]
 pub struct Work<'a> {
     /// The generation that the exchange is pinned to.
     pub snapshot: &'a Arc<Snapshot>,
@@ -36,10 +39,24 @@ pub struct Work<'a> {
 }
 
 /// An answer under way: its head is in the exchange.
-type Answered = (Box<Exchange>, Body);
+pub(crate) type Answered = (Box<Exchange>, Body);
 
 /// The same, or why there is none.
-type Attempted = Result<Answered, (Box<Exchange>, Error)>;
+pub(crate) type Attempted = Result<Answered, (Box<Exchange>, Error)>;
+
+/// A chain, and what stands at its end.
+pub(crate) struct Way<'a> {
+    pub(crate) chain: &'a Chain,
+    pub(crate) end: End<'a>,
+}
+
+/// What answers behind a chain.
+pub(crate) enum End<'a> {
+    /// What the route says, its cache before it.
+    Route(&'a Work<'a>, &'a Arc<Route>),
+    /// This.
+    Answer(Answer),
+}
 
 /// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order, compression.
 /// The head of the answer is left in the exchange.
@@ -56,26 +73,17 @@ pub async fn run(
         match admission.enter(exchange.deadline).await {
             Ok(permit) => outcome.permit = Some(permit),
             Err(refused) => {
-                return finish(Err((exchange, overloaded(route, refused))), &route.chain, outcome).await;
+                let (exchange, body) = fail(exchange, &overloaded(route, refused), &mut outcome);
+                return complete((exchange, body), outcome);
             }
         }
     }
-    let (exchange, asked) = on_request(exchange, body, &route.chain, &mut outcome).await;
-    let answered = match asked {
-        Asked::Answered(answer) => Ok(place(exchange, answer)),
-        Asked::Next(body) => match cached(work, exchange, body, route) {
-            Ok(answered) => answered.await,
-            Err((exchange, body)) => {
-                dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body))
-            }
-        },
-        Asked::Failed(error) => Err((exchange, error)),
-    };
-    let (mut exchange, mut body, outcome) = finish(answered, &route.chain, outcome).await;
+    let way = Way { chain: &route.chain, end: End::Route(work, route) };
+    let (mut exchange, mut body) = through(&way, 0, exchange, body, &mut outcome).await;
     if let (Some(offer), Some(head)) = (offer, &mut exchange.response) {
         body = offer.apply(head, body);
     }
-    (exchange, body, outcome)
+    complete((exchange, body), outcome)
 }
 
 /// Runs the chain for a request that no route matched.
@@ -86,25 +94,46 @@ pub async fn refuse(
     answer: Answer,
 ) -> (Box<Exchange>, Body, Outcome) {
     let mut outcome = Outcome::default();
-    let (exchange, asked) = on_request(exchange, body, chain, &mut outcome).await;
-    let answered = match asked {
-        Asked::Answered(other) => Ok(place(exchange, other)),
-        Asked::Next(_) => Ok(place(exchange, answer)),
-        Asked::Failed(error) => Err((exchange, error)),
-    };
-    finish(answered, chain, outcome).await
+    let way = Way { chain, end: End::Answer(answer) };
+    let answered = through(&way, 0, exchange, body, &mut outcome).await;
+    complete(answered, outcome)
 }
 
-/// Errors become responses here, before the response phases see them.
-async fn finish(
-    answered: Result<Answered, (Box<Exchange>, Error)>,
-    chain: &Chain,
-    mut outcome: Outcome,
-) -> (Box<Exchange>, Body, Outcome) {
-    let (exchange, body) = answered.unwrap_or_else(|(exchange, error)| fail(exchange, &error, &mut outcome));
-    let (mut exchange, body) = on_response(exchange, body, chain, &mut outcome).await;
+fn complete((mut exchange, body): Answered, outcome: Outcome) -> (Box<Exchange>, Body, Outcome) {
     exchange.stage = Stage::Complete;
     (exchange, body, outcome)
+}
+
+/// The chain from the link at `first` on: request phases as far as the next middleware, that around all that follows it, else what answers;
+/// then the response phases of the same links. Errors become responses here, before the response phases see them.
+pub(crate) async fn through(
+    way: &Way<'_>,
+    first: usize,
+    exchange: Box<Exchange>,
+    body: Body,
+    outcome: &mut Outcome,
+) -> Answered {
+    let mut end = way.chain.length();
+    let (exchange, asked) = on_request(exchange, body, way.chain, first, outcome).await;
+    let answered = match asked {
+        Asked::Answered(answer) => Ok(place(exchange, answer)),
+        Asked::Around(position, plugin, body) => {
+            end = position;
+            around::serve(way, position, plugin, exchange, body, outcome).await
+        }
+        Asked::Next(body) => match &way.end {
+            End::Route(work, route) => match cached(work, exchange, body, route) {
+                Ok(answered) => answered.await,
+                Err((exchange, body)) => {
+                    dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body))
+                }
+            },
+            End::Answer(answer) => Ok(place(exchange, answer.clone())),
+        },
+        Asked::Failed(error) => Err((exchange, error)),
+    };
+    let (exchange, body) = answered.unwrap_or_else(|(exchange, error)| fail(exchange, &error, outcome));
+    on_response(exchange, body, way.chain, first..end, outcome).await
 }
 
 fn overloaded(route: &Route, refused: Refused) -> Error {
@@ -116,20 +145,26 @@ fn overloaded(route: &Route, refused: Refused) -> Error {
 }
 
 /// What came of the request phases.
-enum Asked {
+enum Asked<'a> {
     Next(Body),
+    /// The link at this position stands around the rest.
+    Around(usize, &'a Arc<dyn Plugin>, Body),
     Answered(Answer),
     Failed(Error),
 }
 
-async fn on_request(
+async fn on_request<'a>(
     mut exchange: Box<Exchange>,
     mut body: Body,
-    chain: &Chain,
+    chain: &'a Chain,
+    first: usize,
     outcome: &mut Outcome,
-) -> (Box<Exchange>, Asked) {
-    for (position, plugin) in chain.links() {
+) -> (Box<Exchange>, Asked<'a>) {
+    for (position, plugin) in chain.part(first, chain.length()) {
         if !plugin.phases().has(Phase::OnRequest) {
+            if plugin.phases().has(Phase::Middleware) {
+                return (exchange, Asked::Around(position, plugin, body));
+            }
             outcome.participants.add(position);
             continue;
         }
@@ -245,11 +280,13 @@ async fn upstream(
     Ok((body, framing))
 }
 
-async fn handle(
-    mut exchange: Box<Exchange>,
-    body: Body,
-    plugin: &Arc<dyn Plugin>,
-) -> Result<Answered, (Box<Exchange>, Error)> {
+async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin>) -> Attempted {
+    if plugin.phases().has(Phase::Service) {
+        return match plugin.serve(&exchange, body, None).await {
+            Ok(answer) => Ok(around::place(exchange, answer)),
+            Err(unanswered) => Err((exchange, unserved(&unanswered.fault))),
+        };
+    }
     let body = match gather(&mut exchange, body, plugin).await {
         Ok(body) => body,
         Err(error) => return Err((exchange, error)),
@@ -257,12 +294,14 @@ async fn handle(
     let (exchange, answer) = plugin.handle(exchange, body).await;
     match answer {
         Ok(answer) => Ok(place(exchange, answer)),
-        Err(fault) => {
-            tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
-            // There is nothing to skip to: without its answer the route has none.
-            Err((exchange, failed(&fault)))
-        }
+        Err(fault) => Err((exchange, unserved(&fault))),
     }
+}
+
+/// There is nothing to skip to: without its answer the route has none.
+pub(crate) fn unserved(fault: &Fault) -> Error {
+    tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
+    failed(fault)
 }
 
 /// Gathers the request's body. It is the client's time that runs meanwhile, and `ClientBody` bounds it: the deadline waits, as
@@ -274,12 +313,18 @@ async fn gather(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plugin>) -
     gathered
 }
 
-async fn on_response(mut exchange: Box<Exchange>, mut body: Body, chain: &Chain, outcome: &mut Outcome) -> Answered {
+async fn on_response(
+    mut exchange: Box<Exchange>,
+    mut body: Body,
+    chain: &Chain,
+    part: Range<usize>,
+    outcome: &mut Outcome,
+) -> Answered {
     exchange.stage = Stage::Response;
     if !chain.phases().has(Phase::OnResponse) {
         return (exchange, body);
     }
-    for (position, plugin) in chain.links().rev() {
+    for (position, plugin) in chain.part(part.start, part.end).rev() {
         if !plugin.phases().has(Phase::OnResponse) || !outcome.participants.has(position) {
             continue;
         }
@@ -361,7 +406,7 @@ fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answer
 }
 
 /// What a failed call means for the exchange: an error, or nothing where the configuration says to skip.
-fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault) -> Option<Error> {
+pub(crate) fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault) -> Option<Error> {
     let skipped = plugin.on_error() == OnError::Skip;
     tracing::warn!(
         plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, skipped, "plugin failed"

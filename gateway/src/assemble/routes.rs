@@ -61,6 +61,16 @@ fn build(
         let message = format!("route `{}` has more than {} plugins in its chain", written.name, Chain::LONGEST);
         return Err(problem("chain-too-long", message));
     }
+    let mut links = listener.chain.iter().chain(&written.chain).filter_map(|position| plugins.get(*position));
+    if let Some(service) = links.find(|installed| installed.plugin.phases().has(Phase::Service)) {
+        let message = format!(
+            "plugin `{}` in the chain of route `{}` is a service of `wasi:http`, which leaves nothing to what follows it",
+            service.written.name, written.name
+        );
+        let mut problem = problem("not-a-link", message);
+        problem.hint = Some("name it in `answer`; in a chain stands a middleware of `wasi:http` 0.3".into());
+        return Err(problem);
+    }
     let dispatch = match &written.dispatch {
         Dispatch::Upstream(forward) => {
             let known = forward
@@ -81,9 +91,15 @@ fn build(
         Dispatch::Answer(position) => {
             let plugin = plugins
                 .get(*position)
-                .filter(|installed| installed.plugin.phases().has(Phase::Handle))
+                .filter(|installed| {
+                    let phases = installed.plugin.phases();
+                    phases.has(Phase::Handle) || phases.has(Phase::Service)
+                })
                 .ok_or_else(|| {
-                    let message = format!("the plugin that answers route `{}` exports no `handle`", written.name);
+                    let message = format!(
+                        "the plugin that answers route `{}` exports no `handle` and is no service of `wasi:http`",
+                        written.name
+                    );
                     let mut problem = problem("not-an-answer", message);
                     problem.hint = Some("name it in a `chain`, or take one that answers, such as `aggregate`".into());
                     problem

@@ -8,9 +8,9 @@ use crate::grant::{Capability, Origin};
 use crate::state::State;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use gateway_core::clock;
 use gateway_core::dispatch::{Call, DEPTH, Dispatch, Target};
 use gateway_core::headers::is_reserved;
+use gateway_core::{Body, clock};
 use http::{Method, Uri};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ impl State {
             return Err(Error::Failed(format!("calls through plugins are cut at depth {DEPTH}")));
         }
         let (target, path) = self.target(&request.url)?;
-        let mut message = http::Request::new(Bytes::from(request.body));
+        let mut message = http::Request::new(Body::from(Bytes::from(request.body)));
         *message.method_mut() = match Method::from_bytes(request.method.as_bytes()) {
             Ok(method) if method != Method::CONNECT => method,
             _ => {

@@ -1,6 +1,8 @@
 //! `log`: a plugin's entries in the gateway's log, at a bounded rate.
 
-use crate::abi::gateway::wit::log::{Host, Level};
+use crate::abi::gateway::wit::log::Host;
+pub(crate) use crate::abi::gateway::wit::log::Level;
+use crate::kept::Kept;
 use crate::state::State;
 use gateway_core::clock;
 use gateway_core::instruments::Counter;
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 const RATE: u32 = 100;
 
 /// Bytes of an entry; the rest is cut off.
-const SIZE: usize = 8 << 10;
+pub(crate) const SIZE: usize = 8 << 10;
 
 /// How many entries a plugin wrote in this second.
 pub(crate) struct Rate {
@@ -57,23 +59,26 @@ impl State {
 
 impl Host for State {
     fn log(&mut self, level: Level, message: String) {
-        let (admitted, lost) = self.kept.log.admit(clock::now());
-        let plugin = &*self.settings.name;
-        if lost > 0 {
-            tracing::warn!(target: "gateway::plugin", plugin, lost, "log entries of a plugin were dropped: more than {RATE} a second");
-        }
-        if !admitted {
-            return;
-        }
-        let request_id = self.request_id();
-        let message = printable(&message);
-        match level {
-            Level::Trace => tracing::trace!(target: "gateway::plugin", plugin, request_id, "{message}"),
-            Level::Debug => tracing::debug!(target: "gateway::plugin", plugin, request_id, "{message}"),
-            Level::Info => tracing::info!(target: "gateway::plugin", plugin, request_id, "{message}"),
-            Level::Warn => tracing::warn!(target: "gateway::plugin", plugin, request_id, "{message}"),
-            Level::Error => tracing::error!(target: "gateway::plugin", plugin, request_id, "{message}"),
-        }
+        write(&self.kept, &self.settings.name, self.request_id(), level, &message);
+    }
+}
+
+/// An entry of a plugin, where its rate allows one.
+pub(crate) fn write(kept: &Kept, plugin: &str, request_id: &str, level: Level, message: &str) {
+    let (admitted, lost) = kept.log.admit(clock::now());
+    if lost > 0 {
+        tracing::warn!(target: "gateway::plugin", plugin, lost, "log entries of a plugin were dropped: more than {RATE} a second");
+    }
+    if !admitted {
+        return;
+    }
+    let message = printable(message);
+    match level {
+        Level::Trace => tracing::trace!(target: "gateway::plugin", plugin, request_id, "{message}"),
+        Level::Debug => tracing::debug!(target: "gateway::plugin", plugin, request_id, "{message}"),
+        Level::Info => tracing::info!(target: "gateway::plugin", plugin, request_id, "{message}"),
+        Level::Warn => tracing::warn!(target: "gateway::plugin", plugin, request_id, "{message}"),
+        Level::Error => tracing::error!(target: "gateway::plugin", plugin, request_id, "{message}"),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::guest::{Guest, key_check};
 use crate::kit::{self, on_request};
 use gateway_core::Phase;
 use gateway_core::plugin::Plugin;
-use gateway_plugin_host::{Capability, Host, HostError, HostOptions, LoadError, Manifest, inspect, manifest};
+use gateway_plugin_host::{Abi, Capability, Host, HostError, HostOptions, LoadError, Manifest, inspect, manifest};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -27,11 +27,40 @@ fn w12_a_file_that_is_no_plugin_is_told_what_would_be_one() {
         (wat("(component)"), "it exports nothing"),
         (of_version("0.2.0"), "`gateway:plugin@0.1.0` is accepted"),
         (of_version("0.1.0"), "does not fit"),
-        (wat("(component (instance $i) (export \"wasi:http/incoming-handler@0.2.3\" (instance $i)))"), "not supported"),
+        (exporting(&["wasi:http/incoming-handler@0.2.3"]), "does not fit `wasi:http`"),
+        (exporting(&["wasi:http/handler@0.3.0"]), "does not fit `wasi:http`"),
+        (
+            exporting(&["wasi:http/handler@0.3.0-rc-2025-09-16"]),
+            "not supported; accepted are phases of `gateway:plugin@0.1`",
+        ),
+        (exporting(&["wasi:http/incoming-handler@0.1.0"]), "and `wasi:http/incoming-handler@0.2`"),
+        (exporting(&["wasi:http/incoming-handler@0.2.3", "wasi:http/handler@0.3.0"]), "accepted is exactly one of"),
+        (exporting(&["gateway:plugin/on-request@0.1.0", "wasi:http/handler@0.3.0"]), "accepted is exactly one of"),
         (key_check()[..500].to_vec(), "malformed"),
     ] {
         let refused = host.load("test", &source).err().unwrap().to_string();
         assert!(refused.contains(text), "{refused}");
+    }
+}
+
+/// A component with instances of these names, and nothing in them.
+fn exporting(names: &[&str]) -> Vec<u8> {
+    let exports: String = names.iter().map(|name| format!("(export \"{name}\" (instance $i))")).collect();
+    wat::parse_str(format!("(component (instance $i) {exports})")).unwrap()
+}
+
+#[test]
+fn a_component_of_wasi_http_is_told_by_what_it_exports_and_imports() {
+    for (imported, exported, abi, version, phase) in [
+        (None, "wasi:http/incoming-handler@0.2.12", Abi::WasiHttp02, "0.2.12", Phase::Service),
+        (None, "wasi:http/handler@0.3.0", Abi::WasiHttp03, "0.3.0", Phase::Service),
+        (Some("wasi:http/handler@0.3.0"), "wasi:http/handler@0.3.0", Abi::WasiHttp03, "0.3.0", Phase::Middleware),
+    ] {
+        let import = imported.map_or_else(String::new, |name| format!("(import \"{name}\" (instance))"));
+        let text = format!("(component {import} (instance $i) (export \"{exported}\" (instance $i)))");
+        let inspection = inspect(&wat::parse_str(&text).unwrap()).unwrap();
+        assert_eq!((inspection.abi, &*inspection.version), (abi, version), "{text}");
+        assert_eq!(inspection.phases, [phase], "{text}");
     }
 }
 
@@ -43,7 +72,7 @@ fn imports_that_nobody_offers_are_named() {
             (instance $i) (export \"gateway:plugin/on-request@0.1.0\" (instance $i)))",
     );
     let refused = kit::host().load("test", &source.unwrap()).err().unwrap();
-    assert!(matches!(&refused, LoadError::Foreign(names) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
+    assert!(matches!(&refused, LoadError::Foreign(names, _) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
 }
 
 /// W12: what a file says of itself is shown to people at a terminal.

@@ -54,7 +54,7 @@ fn outgoing(call: Call) -> Box<http::Request<Body>> {
     head.headers.insert(request::REQUEST_ID, call.request_id);
     request::finish(&mut head.headers);
     head.version = Version::HTTP_11;
-    Box::new(http::Request::from_parts(head, Body::from(body)))
+    Box::new(http::Request::from_parts(head, body))
 }
 
 /// An origin outside the configuration. Its addresses are looked at after the name was resolved, and it is those that are

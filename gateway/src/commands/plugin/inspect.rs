@@ -2,7 +2,7 @@
 
 use crate::commands::print;
 use anyhow::Context as _;
-use gateway_plugin_host::{Inspection, inspect};
+use gateway_plugin_host::{Abi, Inspection, inspect};
 use std::path::Path;
 
 pub(super) fn run(file: &Path, json: bool) -> anyhow::Result<()> {
@@ -40,7 +40,9 @@ fn text(file: &Path, inspection: &Inspection) {
     print(format_args!("phases        {}", phases(inspection).join(", ")));
     print(format_args!("imports       {}", inspection.imports.join(", ")));
     let Some(manifest) = &inspection.manifest else {
-        print("manifest      none: the file's name is its name, and nothing can be granted");
+        // What was written for another host asks for nothing; calls of services are granted to it all the same.
+        let granted = if inspection.abi == Abi::Gateway { "nothing" } else { "nothing but `http`" };
+        print(format_args!("manifest      none: the file's name is its name, and {granted} can be granted"));
         return;
     };
     print(format_args!("name          {} {}", manifest.name, manifest.version));

@@ -62,6 +62,7 @@ impl Exports {
                 Phase::OnResponse => exports.on_response = Some(instance.get_typed_func(&mut *store, index)?),
                 Phase::OnResponseBody => exports.on_response_body = Some(instance.get_typed_func(&mut *store, index)?),
                 Phase::OnComplete => exports.on_complete = Some(instance.get_typed_func(&mut *store, index)?),
+                Phase::Middleware | Phase::Service => {}
             }
         }
         Ok(exports)

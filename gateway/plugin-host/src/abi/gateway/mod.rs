@@ -5,6 +5,10 @@ mod exports;
 
 pub(crate) use exports::{Exports, Indices};
 
+use crate::state::State;
+use std::sync::Arc;
+use wasmtime::component::InstancePre;
+
 /// The version of the WIT. A component of another patch version is accepted, as semantic versioning has it.
 pub(crate) const VERSION: &str = "0.1.0";
 
@@ -21,6 +25,13 @@ mod bindings {
             "gateway:plugin/random": trappable,
         },
     });
+}
+
+/// A component of it, linked.
+#[derive(Clone)]
+pub(crate) struct Component {
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) indices: Arc<Indices>,
 }
 
 pub(crate) use bindings::Imports;

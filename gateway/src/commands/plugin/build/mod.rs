@@ -15,8 +15,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the imports of a component say about what it should ask for.
-const IMPORTS: [(&str, Capability); 2] =
-    [("gateway:plugin/http@", Capability::Http), ("gateway:plugin/secrets@", Capability::Secrets)];
+const IMPORTS: [(&str, Capability); 4] = [
+    ("gateway:plugin/http@", Capability::Http),
+    ("gateway:plugin/secrets@", Capability::Secrets),
+    ("wasi:http/client@", Capability::Http),
+    ("wasi:http/outgoing-handler@", Capability::Http),
+];
 
 /// Builds the plugin in `folder`. `module` is what some toolchain made of it; without one, `plugin.toml` says which is to be asked.
 pub(super) fn run(folder: &Path, module: Option<&Path>, output: Option<&Path>) -> anyhow::Result<()> {
