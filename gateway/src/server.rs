@@ -5,6 +5,7 @@ use crate::assemble::{Assembler, Assembly};
 use crate::cli::Watching;
 use crate::listeners::Listeners;
 use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager, memory};
+use crate::telemetry::{Log, Outlets};
 use crate::reload::{self, Failure, Reload, Rollback, Status};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -62,6 +63,7 @@ pub(crate) fn assembler(
     Ok(Assembler {
         host: Host::new(options)?,
         instruments: instruments.clone(),
+        outlets: Outlets::new(instruments),
         pressure,
         budgets: Memory::default(),
         runtime,
@@ -75,8 +77,10 @@ pub(crate) async fn serve(
     host: HostOptions,
     inherited: Inherited,
     predecessor: Predecessor,
+    log: &Log,
 ) -> Result<(), Refusal> {
     let instruments = Instruments::default();
+    log.count(instruments.counter("telemetry.log-lines-lost"));
     let runtime = tokio::runtime::Handle::current();
     let threads = host.threads;
     let assembler = Arc::new(assembler(host, &instruments, runtime).map_err(Refusal::Other)?);
@@ -121,11 +125,13 @@ pub(crate) async fn serve(
     first.snapshot.upstreams.values().for_each(Upstream::start);
     listeners.apply(&first.config.listeners, &first.tls, bound);
     first.warn(None);
+    first.count(instruments.meters());
+    assembler.outlets.start(Arc::clone(&running.current));
     let pressure = assembler.pressure.clone();
     let reload = Reload {
         path: path.to_owned(),
         watching,
-        assembler,
+        assembler: Arc::clone(&assembler),
         current: Arc::clone(&running.current),
         snapshot: Arc::clone(&snapshot),
         listeners: Arc::clone(&listeners),
@@ -150,6 +156,7 @@ pub(crate) async fn serve(
     if tokio::time::timeout(limit, gone.recv()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
+    assembler.outlets.finish().await;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use crate::error::Error;
+use crate::trace::Trace;
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -33,7 +34,6 @@ pub enum Target {
 }
 
 /// A sub-request of a plugin.
-#[derive(Debug)]
 pub struct Call {
     /// Where it goes.
     pub target: Target,
@@ -45,6 +45,8 @@ pub struct Call {
     pub depth: u8,
     /// The id of the exchange that it belongs to.
     pub request_id: http::HeaderValue,
+    /// Its trace, at the span that it is made in.
+    pub trace: Option<Trace>,
 }
 
 /// What forwards.

@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::load::Loaded;
 use crate::pool::Pool;
 use crate::statistics::{Statistics, Tally};
+use crate::watch::Watch;
 use bytes::Bytes;
 use gateway_core::breaker::{Breaker, Terms as BreakerTerms};
 use gateway_core::exchange::Answer;
@@ -95,14 +96,36 @@ impl WasmPlugin {
         self.pool.kept.metrics.read()
     }
 
-    /// One call of one phase: breaker, instance, guest, check, and the books.
+    /// One call of one phase, timed where somebody wants to know.
     async fn call<P, R, T>(
+        &self,
+        phase: Phase,
+        mut exchange: Box<Exchange>,
+        parameters: P,
+        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
+        accept: fn(R, &Terms<'_>) -> Result<T, String>,
+    ) -> (Box<Exchange>, Result<T, Fault>)
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let watch = Watch::begin(self.pool.kept.meter(), &mut exchange);
+        let mut waited = Duration::ZERO;
+        let (mut exchange, result) = self.run(phase, exchange, parameters, (export, accept), &mut waited).await;
+        if let Some(watch) = watch {
+            watch.end(self.name(), phase, &mut exchange, result.as_ref().err(), waited);
+        }
+        (exchange, result)
+    }
+
+    /// Breaker, instance, guest, check, and the books.
+    async fn run<P, R, T>(
         &self,
         phase: Phase,
         exchange: Box<Exchange>,
         parameters: P,
-        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
-        accept: fn(R, &Terms<'_>) -> Result<T, String>,
+        (export, accept): (fn(&Exports) -> Option<&TypedFunc<P, R>>, fn(R, &Terms<'_>) -> Result<T, String>),
+        waited: &mut Duration,
     ) -> (Box<Exchange>, Result<T, Fault>)
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
@@ -116,6 +139,7 @@ impl WasmPlugin {
             Err(failure) => return (exchange, Err(self.failure(phase, failure))),
         };
         let (exchange, result) = instance.call(exchange, parameters, export).await;
+        *waited = instance.waited();
         let result = match result {
             Ok(result) => {
                 self.pool.put(instance);

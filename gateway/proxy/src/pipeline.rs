@@ -224,6 +224,7 @@ async fn upstream(
 ) -> Result<(Box<Exchange>, Body, Framing), (Box<Exchange>, Error)> {
     let answered = async {
         let upstream = Arc::clone(forward::chosen(work.snapshot, &exchange, &to.targets)?);
+        exchange.asked = Some(Arc::clone(&upstream.settings().name));
         let key = upstream.key_by().and_then(|by| key::of(by, &exchange));
         let trusted = work.snapshot.trusts(work.peer.address.ip());
         let deadline = exchange.deadline;
@@ -235,7 +236,8 @@ async fn upstream(
         if let Some(handshake) = handshake {
             handshake.ask(request.headers_mut());
         }
-        let sending = Sending { host, policy: &to.retry, key, upload: work.upload, handshake, deadline };
+        let trace = exchange.trace.as_ref();
+        let sending = Sending { host, policy: &to.retry, key, upload: work.upload, handshake, deadline, trace };
         forward::send(&upstream, request, &sending).await
     };
     match answered.await {

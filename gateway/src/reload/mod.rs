@@ -210,6 +210,7 @@ impl Reload {
             tracing::warn!("`[admin]` has changed; it stays as it is until the gateway is started again");
         }
         assembly.warn(Some(&before));
+        assembly.count(self.assembler.instruments.meters());
         self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         assembly.snapshot.upstreams.values().for_each(Upstream::start);

@@ -12,6 +12,7 @@ mod redirect;
 mod tests;
 
 use crate::completion::{Completion, Outcome, ResponseBody};
+use crate::measure::Measure;
 use crate::forward::{Bounds, ClientBody, Peer, client_address};
 use crate::pipeline::{self, Work};
 use crate::route::Route;
@@ -102,13 +103,19 @@ pub async fn serve(
     connection: &Connection,
     request: http::Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let started = now();
+    let method_and_version = (request.method(), request.version());
+    let measure = Measure::begin(&snapshot, &connection.listener, method_and_version, connection.tls.is_some(), now());
     let panicked = snapshot.counters.panicked.clone();
-    let answered = AssertUnwindSafe(answer(snapshot, connection, request, started)).catch_unwind().await;
+    // Taken by what ends with the answer, where there is an exchange.
+    let mut measure = Some(measure);
+    let answered = AssertUnwindSafe(answer(snapshot, connection, request, &mut measure)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
         panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
     });
+    if let Some(measure) = measure {
+        measure.refused(response.status().as_u16());
+    }
     if let Some(hsts) = connection.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
         // The service's own word for it would be a second one, of which a browser takes the first (RFC 6797 8.1).
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -120,7 +127,7 @@ async fn answer(
     snapshot: Arc<Snapshot>,
     connection: &Connection,
     request: http::Request<Incoming>,
-    started: Instant,
+    measure: &mut Option<Measure>,
 ) -> Response<ResponseBody> {
     let Some(table) = snapshot.tables.get(&connection.listener).cloned() else {
         return refusal(&Error::new(Kind::Overloaded, "the listener is being removed"));
@@ -135,6 +142,8 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let wish = admitted.wish.take();
+    let trusted = || snapshot.trusts(connection.peer.address.ip());
+    let trace = measure.as_mut().and_then(|measure| measure.admitted(&mut admitted.request.headers, trusted));
     if let Some(port) = table.redirect_https
         && !redirect::came_by_https(&connection.peer, &snapshot, &admitted.request.headers)
     {
@@ -145,7 +154,12 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let (route, captured, unmatched) = match matched {
-        Matched::Route(route, captured) => (Some(route), captured, None),
+        Matched::Route(route, captured) => {
+            if let Some(measure) = measure {
+                measure.routed(&route.meter);
+            }
+            (Some(route), captured, None)
+        }
         Matched::MethodNotAllowed(methods) => (None, Captured::default(), Some(not_allowed(&methods))),
         Matched::NotFound => (
             None,
@@ -164,7 +178,9 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let (method, is_grpc) = (admitted.request.method.clone(), admitted.is_grpc);
-    let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
+    let started = measure.as_ref().map_or_else(now, |measure| measure.started);
+    let mut exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
+    exchange.trace = trace;
     let work = Work {
         snapshot: &snapshot,
         peer: &connection.peer,
@@ -177,7 +193,8 @@ async fn answer(
         (Some(route), _) => pipeline::run(&work, exchange, body, route).await,
         (None, answer) => pipeline::refuse(exchange, body, chain, answer.unwrap_or_default()).await,
     };
-    let completion = Completion::new(started, upload, route, table, snapshot);
+    let Some(measure) = measure.take() else { return refusal(&Error::new(Kind::Internal, "it was counted already")) };
+    let completion = Completion::new(measure, upload, route, table);
     match handshake {
         None => leave(exchange, body, outcome, &method, is_grpc, completion),
         Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),
@@ -240,6 +257,8 @@ fn exchange(
         stage: Stage::Request,
         attributes: Attributes::default(),
         upstream: None,
+        asked: None,
+        trace: None,
         slots: Vec::new(),
         deadline: started + deadline,
         depth: 0,

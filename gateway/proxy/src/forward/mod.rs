@@ -10,6 +10,7 @@ mod stall;
 mod subrequest;
 mod template;
 mod upstream_body;
+mod watch;
 
 pub use client_body::{Bounds, ClientBody, Upload};
 pub use forwarded::{Peer, client_address};
@@ -26,6 +27,7 @@ use attempt::{Attempt, Failed};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use gateway_config::Retry as Policy;
 use gateway_core::clock::now;
+use gateway_core::trace::Trace;
 use gateway_core::{Body, Error, Exchange, Kind, Origin};
 use http::{HeaderValue, Request, Response};
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub struct Sending<'a> {
     pub handshake: Option<&'a Handshake>,
     /// When the head of the answer must be there.
     pub deadline: Instant,
+    /// Its trace, at the span that it is sent in.
+    pub trace: Option<&'a Trace>,
 }
 
 /// Sends a request, once more where the policy, the upstream's limits and the budget say so, and waits for the head of the answer.
@@ -61,10 +65,10 @@ pub struct Sending<'a> {
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
 pub async fn send(upstream: &Upstream, request: Request<Body>, sending: &Sending<'_>) -> Result<Response<Body>, Error> {
-    let Sending { host, policy, key, upload, handshake, deadline } = sending;
-    let (key, handshake, deadline) = (*key, *handshake, *deadline);
-    let attempt = Attempt { upstream, host, upload, policy, handshake, key, deadline };
-    match attempt.run(request, &[], policy.times == 0).await {
+    let Sending { host, policy, key, upload, handshake, deadline, trace } = sending;
+    let (key, handshake, deadline, trace) = (*key, *handshake, *deadline, *trace);
+    let attempt = Attempt { upstream, host, upload, policy, handshake, key, deadline, trace };
+    match attempt.run(request, &[], 0).await {
         Ok(response) => Ok(response),
         // On the heap: hardly any request comes here.
         Err(failed) => Box::pin(once_more(&attempt, failed)).await,
@@ -87,7 +91,7 @@ async fn once_more(attempt: &Attempt<'_>, failed: Box<Failed>) -> Result<Respons
         drop(answer);
         tried.extend(endpoint);
         tokio::time::sleep_until(attempt.deadline.min(now() + pause).into()).await;
-        match attempt.run(request, &tried, number == policy.times).await {
+        match attempt.run(request, &tried, number).await {
             Ok(response) => return Ok(response),
             Err(again) => failed = again,
         }

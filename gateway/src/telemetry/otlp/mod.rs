@@ -1,0 +1,187 @@
+//! Traces and entries to a collector, by OTLP.
+//!
+//! The collector is an upstream like others: what leaves goes through the same pools, time-outs and TLS as requests, from the main
+//! runtime, never from a thread that serves. One message carries what came in a second. A collector that is away costs what the queue
+//! holds, and no request anything.
+
+mod messages;
+mod transport;
+
+use super::access::Settings;
+use super::queue::Queue;
+use crate::assemble::Assembly;
+use gateway_config::Otlp;
+use gateway_core::instruments::{Counter, Instruments};
+use gateway_core::observe::Record;
+use gateway_core::trace::{Finished, Sink};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use transport::{Refusal, send};
+
+/// Traces and entries that wait, each; what comes beyond is lost.
+const WAITING: usize = 8_192;
+
+/// Those that leave in one message.
+const MOST: usize = 512;
+
+/// How long they are gathered.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a message is tried, and how long is waited before the second time; before each further one twice as long.
+const TRIES: u32 = 4;
+const BACK_OFF: Duration = Duration::from_millis(500);
+
+/// How long the last message has when the process ends.
+const LAST: Duration = Duration::from_secs(3);
+
+/// An entry of the access log, with what it shall have.
+type Entry = (Arc<Settings>, Box<Record>);
+
+/// Takes what is for the collector.
+pub(crate) struct Exporter {
+    traces: Queue<Box<Finished>>,
+    entries: Queue<Entry>,
+    counters: Counters,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Clone)]
+struct Counters {
+    sent: Counter,
+    failed: Counter,
+}
+
+impl Exporter {
+    /// Nothing is sent before [`Self::start`].
+    pub(crate) fn new(instruments: &Instruments) -> Self {
+        Self {
+            traces: Queue::new(WAITING, "traces", instruments),
+            entries: Queue::new(WAITING, "collected-entries", instruments),
+            counters: Counters {
+                sent: instruments.counter("telemetry.exports-sent"),
+                failed: instruments.counter("telemetry.exports-failed"),
+            },
+            stop: watch::Sender::new(false),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Takes an entry, or loses it.
+    pub(crate) fn offer_entry(&self, settings: Arc<Settings>, record: Record) {
+        self.entries.offer((settings, Box::new(record)));
+    }
+
+    /// Sends to the collector of whichever generation serves.
+    pub(super) fn start(self: &Arc<Self>, current: Arc<Mutex<Arc<Assembly>>>) {
+        let (Some(traces), Some(entries)) = (self.traces.receiver(), self.entries.receiver()) else { return };
+        let traces = {
+            let (exporter, current) = (Arc::clone(self), Arc::clone(&current));
+            async move {
+                let lose = |count| exporter.traces.lose(count);
+                let message = |service: &str, batch: &[Box<Finished>]| messages::traces(service, batch);
+                run(traces, exporter.stop.subscribe(), &exporter.counters, &current, transport::TRACES, message, lose).await;
+            }
+        };
+        let entries = {
+            let exporter = Arc::clone(self);
+            async move {
+                let lose = |count| exporter.entries.lose(count);
+                let message = |service: &str, batch: &[Entry]| messages::entries(service, batch);
+                run(entries, exporter.stop.subscribe(), &exporter.counters, &current, transport::LOGS, message, lose).await;
+            }
+        };
+        self.tasks.lock().extend([tokio::spawn(traces), tokio::spawn(entries)]);
+    }
+
+    /// Sends what is there, and is done within a moment.
+    pub(super) async fn finish(&self) {
+        self.stop.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        let all = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST, all).await;
+    }
+}
+
+impl Sink for Exporter {
+    fn take(&self, finished: Finished) {
+        self.traces.offer(Box::new(finished));
+    }
+}
+
+/// Sends one kind of thing, many in a message, until there will be no more.
+async fn run<T>(
+    mut receiver: Receiver<T>,
+    mut stop: watch::Receiver<bool>,
+    counters: &Counters,
+    current: &Mutex<Arc<Assembly>>,
+    signal: transport::Signal,
+    message: impl Fn(&str, &[T]) -> Vec<u8>,
+    lose: impl Fn(usize),
+) {
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            count = receiver.recv_many(&mut batch, MOST) => if count == 0 { return },
+            // Only ever an error with the exporter gone.
+            _ = stop.wait_for(|stopped| *stopped) => {}
+        }
+        if batch.len() < MOST && !*stop.borrow() {
+            let _ = tokio::time::timeout(PAUSE, stop.wait_for(|stopped| *stopped)).await;
+        }
+        while batch.len() < MOST
+            && let Ok(more) = receiver.try_recv()
+        {
+            batch.push(more);
+        }
+        if batch.is_empty() {
+            return;
+        }
+        if !deliver(current, signal, &batch, &message, &stop).await {
+            lose(batch.len());
+            counters.failed.increment();
+        } else {
+            counters.sent.increment();
+        }
+        batch.clear();
+    }
+}
+
+/// Whether a message got through, after a few tries where the collector is only away.
+async fn deliver<T>(
+    current: &Mutex<Arc<Assembly>>,
+    signal: transport::Signal,
+    batch: &[T],
+    message: impl Fn(&str, &[T]) -> Vec<u8>,
+    stop: &watch::Receiver<bool>,
+) -> bool {
+    let mut pause = BACK_OFF;
+    for number in 1..=TRIES {
+        // The collector may be another one by now.
+        let assembly = Arc::clone(&current.lock());
+        let telemetry = &assembly.config.telemetry;
+        let Some(otlp @ Otlp { .. }) = &telemetry.otlp else { return false };
+        match send(&assembly.snapshot, otlp, signal, message(&telemetry.service, batch)).await {
+            Ok(()) => return true,
+            Err(refusal) => {
+                let (Refusal::Away(detail) | Refusal::Final(detail)) = &refusal;
+                let may_repeat = matches!(refusal, Refusal::Away(_)) && number < TRIES && !*stop.borrow();
+                tracing::warn!(upstream = %otlp.upstream, signal = signal.name, may_repeat, "the collector took nothing: {detail}");
+                if !may_repeat {
+                    return false;
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    false
+}
