@@ -10,8 +10,8 @@ mod stores;
 mod tls;
 
 use crate::process::descriptors;
-use crate::telemetry::Outlets;
 use crate::reload::Inputs;
+use crate::telemetry::Outlets;
 use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
 use gateway_core::instruments::{Instruments, Meters, meters};

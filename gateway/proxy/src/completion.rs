@@ -63,12 +63,7 @@ pub(crate) struct Ending {
 }
 
 impl Completion {
-    pub(crate) fn new(
-        measure: Measure,
-        upload: Upload,
-        route: Option<Arc<Route>>,
-        table: Arc<Table>,
-    ) -> Self {
+    pub(crate) fn new(measure: Measure, upload: Upload, route: Option<Arc<Route>>, table: Arc<Table>) -> Self {
         Self { measure, upload, route, table }
     }
 

@@ -135,10 +135,8 @@ impl Measure {
             ("gateway.listener", Value::from(&self.listener)),
         ];
         if let Some(route) = route {
-            attributes.extend([
-                ("http.route", Value::from(&route.pattern)),
-                ("gateway.route", Value::from(&route.name)),
-            ]);
+            attributes
+                .extend([("http.route", Value::from(&route.pattern)), ("gateway.route", Value::from(&route.name))]);
         }
         if let Some(exchange) = exchange {
             attributes.extend([

@@ -51,7 +51,8 @@ impl Tracing {
         if trusted {
             let mut fields = headers.get_all(TRACEPARENT).iter();
             // Two of them are none (section 3.2.2.1).
-            parent = fields.next().filter(|_| fields.next().is_none()).and_then(|field| Remote::parse(field.as_bytes()));
+            parent =
+                fields.next().filter(|_| fields.next().is_none()).and_then(|field| Remote::parse(field.as_bytes()));
             carried.baggage = headers.get(BAGGAGE).cloned();
         } else {
             headers.remove(BAGGAGE);

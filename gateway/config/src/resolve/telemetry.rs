@@ -16,10 +16,8 @@ pub(crate) fn resolve(document: &Document, names: &Names<'_>, reports: &mut Repo
     let written = document.telemetry.as_ref().map(|telemetry| telemetry.value.clone()).unwrap_or_default();
     let otlp = written.otlp.as_ref().and_then(|otlp| collector(&otlp.value, names, reports));
     let access_log = written.access_log.as_ref().and_then(|log| access_log(log, written.otlp.is_some(), reports));
-    let traces = written
-        .traces
-        .as_ref()
-        .map(|traces| Traces { sample: traces.sample().per_million(), trust: traces.trust() });
+    let traces =
+        written.traces.as_ref().map(|traces| Traces { sample: traces.sample().per_million(), trust: traces.trust() });
     let is_used = traces.is_some()
         || written.access_log.as_ref().is_some_and(|log| {
             matches!(log.to, None | Some(Spanned { value: sections::LogTarget::Word(LogWord::Otlp), .. }))
@@ -59,7 +57,8 @@ fn access_log(written: &sections::AccessLog, has_collector: bool, reports: &mut 
         sections::LogTarget::Word(LogWord::Stdout) => LogTarget::Stdout,
         sections::LogTarget::Word(LogWord::Otlp) => {
             if !has_collector {
-                let diagnostic = Diagnostic::error("missing-key", "`\"otlp\"` means nothing without `otlp`").at(&to.place);
+                let diagnostic =
+                    Diagnostic::error("missing-key", "`\"otlp\"` means nothing without `otlp`").at(&to.place);
                 reports.add_absent(diagnostic.hint("write `otlp = { upstream = \"NAME\" }` in `[telemetry]`"));
             }
             LogTarget::Otlp
@@ -78,7 +77,8 @@ fn access_log(written: &sections::AccessLog, has_collector: bool, reports: &mut 
             }
         }
     };
-    let fields = written.fields.as_ref().map(|fields| fields.0.iter().map(|LogFieldName(field)| field.clone()).collect());
+    let fields =
+        written.fields.as_ref().map(|fields| fields.0.iter().map(|LogFieldName(field)| field.clone()).collect());
     Some(AccessLog {
         target,
         format: written.format(),

@@ -234,7 +234,10 @@ impl Errors {
 
     /// Those that there were.
     pub fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Kind::TOKENS.into_iter().zip(self.0.iter().map(|sum| sum.load(Ordering::Relaxed))).filter(|(_, count)| *count > 0)
+        Kind::TOKENS
+            .into_iter()
+            .zip(self.0.iter().map(|sum| sum.load(Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
     }
 }
 

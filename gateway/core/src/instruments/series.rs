@@ -62,9 +62,10 @@ impl Series {
     pub fn record(&self, words: Words, nanoseconds: u64) {
         let Words { verb, protocol, secure, status } = words;
         let at = (verb.position() * Protocol::COUNT + protocol.position()) * 2 + usize::from(secure);
-        let by_status = self.by_words.get(at).map(|by_status| {
-            by_status.get_or_init(|| Box::new(ByStatus(array::from_fn(|_| OnceLock::new()))))
-        });
+        let by_status = self
+            .by_words
+            .get(at)
+            .map(|by_status| by_status.get_or_init(|| Box::new(ByStatus(array::from_fn(|_| OnceLock::new())))));
         let at = status.map_or(Status::COUNT, Status::position);
         let histogram = by_status.and_then(|by_status| by_status.0.get(at)).and_then(|place| {
             let made = || self.places.take().then(|| Box::new(Histogram::new(REQUEST_DURATION)));
@@ -105,7 +106,12 @@ mod tests {
     use http::{Method, Version};
 
     fn words(status: u16) -> Words {
-        Words { verb: Verb::of(&Method::GET), protocol: Protocol::of(Version::HTTP_11), secure: status < 400, status: Some(Status::of(status)) }
+        Words {
+            verb: Verb::of(&Method::GET),
+            protocol: Protocol::of(Version::HTTP_11),
+            secure: status < 400,
+            status: Some(Status::of(status)),
+        }
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use http::{Method, Version};
 
 /// Methods as they are told; any that is not here is the first (OpenTelemetry's conventions for HTTP).
-const METHODS: [&str; 10] =
-    ["_OTHER", "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+const METHODS: [&str; 10] = ["_OTHER", "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
 
 /// Versions of HTTP as they are told.
 const VERSIONS: [&str; 3] = ["1.0", "1.1", "2"];
@@ -135,7 +134,8 @@ mod tests {
         for (method, expected) in [("GET", "GET"), ("TRACE", "TRACE"), ("BREW", "_OTHER"), ("get", "_OTHER")] {
             assert_eq!(Verb::of(&Method::from_bytes(method.as_bytes()).unwrap()).word(), expected);
         }
-        let versions = [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2].map(|version| Protocol::of(version).word());
+        let versions =
+            [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2].map(|version| Protocol::of(version).word());
         assert_eq!(versions, ["1.0", "1.1", "2"]);
         for (status, expected, failure) in [
             (200, "200", false),

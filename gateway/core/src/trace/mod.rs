@@ -131,9 +131,20 @@ pub struct Begun {
 impl Trace {
     /// The trace of a request that came at `now`: somebody's that goes on, or a new one. Recorded where there is a sink for it.
     #[must_use]
-    pub fn begin(parent: Option<Remote>, id: u128, carried: Carried, sink: Option<(Arc<dyn Sink>, Instant, SystemTime)>) -> Self {
+    pub fn begin(
+        parent: Option<Remote>,
+        id: u128,
+        carried: Carried,
+        sink: Option<(Arc<dyn Sink>, Instant, SystemTime)>,
+    ) -> Self {
         let id = parent.map_or(id, |parent| parent.id);
-        let record = sink.map(|(sink, began, wall)| Record { began, wall, spans: Mutex::default(), lost: AtomicU32::new(0), sink });
+        let record = sink.map(|(sink, began, wall)| Record {
+            began,
+            wall,
+            spans: Mutex::default(),
+            lost: AtomicU32::new(0),
+            sink,
+        });
         Self { journey: Arc::new(Journey { id, carried, record }), span: fresh() }
     }
 

@@ -12,8 +12,8 @@ mod redirect;
 mod tests;
 
 use crate::completion::{Completion, Outcome, ResponseBody};
-use crate::measure::Measure;
 use crate::forward::{Bounds, ClientBody, Peer, client_address};
+use crate::measure::Measure;
 use crate::pipeline::{self, Work};
 use crate::route::Route;
 use crate::router::{Captured, Matched};

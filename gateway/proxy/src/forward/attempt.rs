@@ -2,8 +2,8 @@
 
 use super::response;
 use super::spare::Spare;
-use super::{HostField, Upload};
 use super::watch::Watch;
+use super::{HostField, Upload};
 use crate::tunnel::Handshake;
 use crate::upstream::{Endpoint, Lease, Upstream};
 use gateway_config::{Retry as Policy, Statuses};

@@ -36,7 +36,15 @@ impl Dispatch for Snapshot {
             };
             let (deadline, trace) = (call.deadline, call.trace.clone());
             let (upload, policy) = (Upload::default(), Policy::default());
-            let sending = Sending { host, policy: &policy, key: None, upload: &upload, handshake: None, deadline, trace: trace.as_ref() };
+            let sending = Sending {
+                host,
+                policy: &policy,
+                key: None,
+                upload: &upload,
+                handshake: None,
+                deadline,
+                trace: trace.as_ref(),
+            };
             super::send(&upstream, outgoing(call), &sending).await
         })
     }

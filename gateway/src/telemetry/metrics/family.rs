@@ -55,7 +55,19 @@ impl Family {
         help: &'static str,
         samples: impl IntoIterator<Item = (Labels, Figure)>,
     ) -> Self {
-        Self { name, help, unit, kind, samples: samples.into_iter().collect() }
+        let mut samples: Vec<(Labels, Figure)> = samples.into_iter().collect();
+        let mut names = Vec::new();
+        for (name, _) in samples.iter().flat_map(|(labels, _)| labels) {
+            if !names.contains(name) {
+                names.push(*name);
+            }
+        }
+        // All figures of a family have the same labels; an empty one is as good as none.
+        for (labels, _) in &mut samples {
+            let value = |name| labels.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+            *labels = names.iter().map(|name| (*name, value(*name).unwrap_or_default())).collect();
+        }
+        Self { name, help, unit, kind, samples }
     }
 
     /// One that only grows.

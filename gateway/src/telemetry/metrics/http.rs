@@ -19,10 +19,11 @@ pub(super) fn families(meters: &Meters) -> Vec<Family> {
         seen.filter(|(_, figure)| !matches!(figure, Figure::Histogram(reading) if reading.count() == 0))
     };
     let errors = routes.iter().flat_map(|route| {
-        let with = |(token, count): (&'static str, u64)| ([vec![label("error_type", token)], of(route)].concat(), count);
+        let with =
+            |(token, count): (&'static str, u64)| ([vec![label("error_type", token)], of(route)].concat(), count);
         route.errors.read().map(with).collect::<Vec<_>>()
     });
-    let active = meters.active().read().filter(|(_, _, count)| *count > 0).map(|(verb, scheme, count)| {
+    let active = meters.active().read().map(|(verb, scheme, count)| {
         (vec![label("http_request_method", verb.word()), label("url_scheme", scheme)], count)
     });
     vec![

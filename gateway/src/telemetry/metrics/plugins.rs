@@ -48,9 +48,9 @@ pub(super) fn families(meters: &Meters, current: &Assembly, instruments: &Instru
         let busy = known.sum(|installed| installed.plugin.instances().live).saturating_sub(idle);
         [("idle", idle), ("busy", busy)].map(|(state, count)| ([of(name), vec![label("state", state)]].concat(), count))
     });
-    let memory = known.iter().map(|(name, known)| {
-        (of(name), Figure::Whole(known.sum(|installed| installed.plugin.instances().memory)))
-    });
+    let memory = known
+        .iter()
+        .map(|(name, known)| (of(name), Figure::Whole(known.sum(|installed| installed.plugin.instances().memory))));
     let open = known
         .iter()
         .map(|(name, known)| (of(name), known.uses.iter().any(|installed| installed.plugin.is_tripped()).into()));
@@ -123,10 +123,8 @@ fn told(known: &BTreeMap<&Arc<str>, Known<'_>>, instruments: &Instruments) -> Ve
             _ => counts.push((with("name", metric), count)),
         }
     }
-    let readings: Vec<(&Arc<str>, Readings)> = known
-        .iter()
-        .filter_map(|(name, known)| Some((*name, known.uses.first()?.plugin.readings())))
-        .collect();
+    let readings: Vec<(&Arc<str>, Readings)> =
+        known.iter().filter_map(|(name, known)| Some((*name, known.uses.first()?.plugin.readings()))).collect();
     let named = |name: &Arc<str>, metric: &str| [of(name), vec![label("name", metric)]].concat();
     let gauges = readings.iter().flat_map(|(name, readings)| {
         readings.gauges.iter().map(|(metric, value)| (named(name, metric), Figure::Number(*value)))
@@ -143,7 +141,11 @@ fn told(known: &BTreeMap<&Arc<str>, Known<'_>>, instruments: &Instruments) -> Ve
         Family::counter("gateway_plugin_observations", "How often plugins observed something", observations),
         // It may fall, where what they observe is below nothing.
         Family::new("gateway_plugin_observed_sum", Kind::Gauge, Unit::None, "What they observed, all together", sums),
-        Family::counter("gateway_plugin_lost", "Entries of the log and samples that were too many, calls that were not granted", lost),
+        Family::counter(
+            "gateway_plugin_lost",
+            "Entries of the log and samples that were too many, calls that were not granted",
+            lost,
+        ),
         Family::counter("gateway_limit_decisions", "Takes from budgets, by whether there was room", limits),
     ]
 }

@@ -31,9 +31,8 @@ pub(super) fn families(meters: &Meters, current: &Assembly) -> Vec<Family> {
         let with = |(token, count): (&'static str, u64)| ([vec![label("error_type", token)], of(name)].concat(), count);
         upstream.errors.read().map(with).collect::<Vec<_>>()
     });
-    let connections = |sum: fn(&Upstream) -> &Sum| {
-        metered.iter().map(move |(name, upstream)| (of(name), sum(upstream).value()))
-    };
+    let connections =
+        |sum: fn(&Upstream) -> &Sum| metered.iter().map(move |(name, upstream)| (of(name), sum(upstream).value()));
     let each = |figure: fn(&UpstreamStatus) -> u64| known.iter().map(move |(name, status)| (of(name), figure(status)));
     let endpoints = |figure: fn(&EndpointStatus) -> u64| {
         known.iter().flat_map(move |(name, status)| {
@@ -69,11 +68,31 @@ pub(super) fn families(meters: &Meters, current: &Assembly) -> Vec<Family> {
             connections(|upstream| &upstream.reused),
         ),
         Family::counter("gateway_upstream_retries", "Requests sent once more", each(|status| status.retries)),
-        Family::counter("gateway_upstream_breaker_opened", "How often it began to fail so often that it is not asked", each(|status| status.breaker_opened)),
-        Family::gauge("gateway_upstream_breaker_open", "1: it is not asked, or only a little", each(|status| status.breaker_open.into())),
-        Family::gauge("gateway_upstream_endpoint_up", "1: requests go to it", endpoints(|endpoint| (endpoint.state == "up").into())),
-        Family::gauge("gateway_upstream_endpoint_ejected", "1: it is left out for its failures", endpoints(|endpoint| (endpoint.state == "ejected").into())),
-        Family::counter("gateway_upstream_endpoint_ejections", "How often it was left out", endpoints(|endpoint| endpoint.ejections)),
+        Family::counter(
+            "gateway_upstream_breaker_opened",
+            "How often it began to fail so often that it is not asked",
+            each(|status| status.breaker_opened),
+        ),
+        Family::gauge(
+            "gateway_upstream_breaker_open",
+            "1: it is not asked, or only a little",
+            each(|status| status.breaker_open.into()),
+        ),
+        Family::gauge(
+            "gateway_upstream_endpoint_up",
+            "1: requests go to it",
+            endpoints(|endpoint| (endpoint.state == "up").into()),
+        ),
+        Family::gauge(
+            "gateway_upstream_endpoint_ejected",
+            "1: it is left out for its failures",
+            endpoints(|endpoint| (endpoint.state == "ejected").into()),
+        ),
+        Family::counter(
+            "gateway_upstream_endpoint_ejections",
+            "How often it was left out",
+            endpoints(|endpoint| endpoint.ejections),
+        ),
     ]
 }
 

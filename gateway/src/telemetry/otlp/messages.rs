@@ -50,9 +50,10 @@ fn span(finished: &Finished, known: &Known) -> Span {
     }
     // By the conventions a server that refuses its client has not failed.
     let has_failed = match known.side {
-        Side::Server => known.attributes.iter().any(|(key, value)| {
-            *key == "http.response.status_code" && matches!(value, Value::Number(500..))
-        }),
+        Side::Server => known
+            .attributes
+            .iter()
+            .any(|(key, value)| *key == "http.response.status_code" && matches!(value, Value::Number(500..))),
         Side::Client | Side::Internal => known.failure.is_some(),
     };
     let state = finished.state.as_ref().and_then(|state| state.to_str().ok()).unwrap_or_default();

@@ -84,7 +84,8 @@ impl Exporter {
             async move {
                 let lose = |count| exporter.traces.lose(count);
                 let message = |service: &str, batch: &[Box<Finished>]| messages::traces(service, batch);
-                run(traces, exporter.stop.subscribe(), &exporter.counters, &current, transport::TRACES, message, lose).await;
+                run(traces, exporter.stop.subscribe(), &exporter.counters, &current, transport::TRACES, message, lose)
+                    .await;
             }
         };
         let entries = {
@@ -92,7 +93,8 @@ impl Exporter {
             async move {
                 let lose = |count| exporter.entries.lose(count);
                 let message = |service: &str, batch: &[Entry]| messages::entries(service, batch);
-                run(entries, exporter.stop.subscribe(), &exporter.counters, &current, transport::LOGS, message, lose).await;
+                run(entries, exporter.stop.subscribe(), &exporter.counters, &current, transport::LOGS, message, lose)
+                    .await;
             }
         };
         self.tasks.lock().extend([tokio::spawn(traces), tokio::spawn(entries)]);

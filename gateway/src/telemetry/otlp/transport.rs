@@ -35,11 +35,8 @@ pub(super) const TRACES: Signal = Signal {
 };
 
 /// Logs.
-pub(super) const LOGS: Signal = Signal {
-    name: "logs",
-    path: "/v1/logs",
-    method: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-};
+pub(super) const LOGS: Signal =
+    Signal { name: "logs", path: "/v1/logs", method: "/opentelemetry.proto.collector.logs.v1.LogsService/Export" };
 
 /// Why a message did not get through.
 pub(super) enum Refusal {
@@ -50,12 +47,18 @@ pub(super) enum Refusal {
 }
 
 /// Sends a message and waits for its answer.
-pub(super) async fn send(snapshot: &Arc<Snapshot>, otlp: &Otlp, signal: Signal, message: Vec<u8>) -> Result<(), Refusal> {
+pub(super) async fn send(
+    snapshot: &Arc<Snapshot>,
+    otlp: &Otlp,
+    signal: Signal,
+    message: Vec<u8>,
+) -> Result<(), Refusal> {
     let (path, kind, body) = match otlp.protocol {
         OtlpProtocol::Http => (signal.path, "application/x-protobuf", Bytes::from(message)),
         OtlpProtocol::Grpc => (signal.method, "application/grpc", framed(&message)),
     };
-    let mut request = Request::post(Uri::from_static(path)).body(body).map_err(|error| Refusal::Final(error.to_string()))?;
+    let mut request =
+        Request::post(Uri::from_static(path)).body(body).map_err(|error| Refusal::Final(error.to_string()))?;
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION"))));
@@ -103,7 +106,8 @@ fn framed(message: &[u8]) -> Bytes {
 /// What gRPC says, behind the answer or, where there is none, in its head.
 fn grpc(headers: &HeaderMap, trailers: &HeaderMap) -> Result<(), Refusal> {
     let field = |name: &str| trailers.get(name).or_else(|| headers.get(name)).and_then(|value| value.to_str().ok());
-    let detail = |code: &str| format!("it answered with gRPC status {code}: {}", field("grpc-message").unwrap_or_default());
+    let detail =
+        |code: &str| format!("it answered with gRPC status {code}: {}", field("grpc-message").unwrap_or_default());
     match field("grpc-status") {
         Some("0") => Ok(()),
         // Cancelled, deadline exceeded, resource exhausted, aborted, out of range, unavailable, data loss: as OTLP has it.
@@ -119,10 +123,9 @@ mod tests {
 
     #[test]
     fn grpc_says_whether_it_may_be_sent_again() {
-        let fields = |code: &'static str| HeaderMap::from_iter([(
-            http::HeaderName::from_static("grpc-status"),
-            HeaderValue::from_static(code),
-        )]);
+        let fields = |code: &'static str| {
+            HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static(code))])
+        };
         assert!(grpc(&HeaderMap::new(), &fields("0")).is_ok());
         assert!(grpc(&fields("0"), &HeaderMap::new()).is_ok());
         assert!(matches!(grpc(&HeaderMap::new(), &fields("14")), Err(Refusal::Away(_))));

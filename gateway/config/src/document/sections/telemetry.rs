@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use crate::document::decode::{Decode, Decoder, NonEmpty, Node, Spanned};
+use crate::document::decode::{Decode, Decoder, Node, NonEmpty, Spanned};
 use crate::document::definition::Shape;
 use crate::document::section::section;
 use crate::document::value::{Count, FieldName, LogFieldName, Name, PlainText, Ratio, choice};

@@ -20,11 +20,13 @@ impl Ratio {
 
 impl Scalar for Ratio {
     const CODE: &'static str = "invalid-share";
-    const TEXT: Text = Text { what: "a share", example: Some("10 %"), pattern: Some("^[0-9]{1,3}(\\.[0-9]{1,4})? ?%$") };
+    const TEXT: Text =
+        Text { what: "a share", example: Some("10 %"), pattern: Some("^[0-9]{1,3}(\\.[0-9]{1,4})? ?%$") };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        let fault =
-            || Fault::new(format!("`{}` is no share", text.escape_debug())).hint("for example `\"10 %\"` or `\"0.1 %\"`");
+        let fault = || {
+            Fault::new(format!("`{}` is no share", text.escape_debug())).hint("for example `\"10 %\"` or `\"0.1 %\"`")
+        };
         let number = text.strip_suffix('%').ok_or_else(fault)?;
         let number = number.strip_suffix(' ').unwrap_or(number);
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
@@ -35,8 +37,7 @@ impl Scalar for Ratio {
             return Err(fault());
         }
         let digits = format!("{part:0<4}");
-        let (whole, part): (u32, u32) =
-            (whole.parse().map_err(|_| fault())?, digits.parse().map_err(|_| fault())?);
+        let (whole, part): (u32, u32) = (whole.parse().map_err(|_| fault())?, digits.parse().map_err(|_| fault())?);
         match whole * 10_000 + part {
             millionths @ 1..=1_000_000 => Ok(Self(millionths)),
             _ => Err(Fault::new(format!("`{text}` is not above 0 % and up to 100 %"))),
