@@ -43,6 +43,12 @@ pub struct PluginSettings {
     pub isolate: bool,
 }
 
+/// Which function of an instance is called.
+type Export<P, R> = fn(&Exports) -> Option<&TypedFunc<P, R>>;
+
+/// What an answer is checked by.
+type Accept<R, T> = fn(R, &Terms<'_>) -> Result<T, String>;
+
 /// A plugin in WebAssembly with its configuration.
 pub struct WasmPlugin {
     pool: Arc<Pool>,
@@ -102,8 +108,8 @@ impl WasmPlugin {
         phase: Phase,
         mut exchange: Box<Exchange>,
         parameters: P,
-        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
-        accept: fn(R, &Terms<'_>) -> Result<T, String>,
+        export: Export<P, R>,
+        accept: Accept<R, T>,
     ) -> (Box<Exchange>, Result<T, Fault>)
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
@@ -124,7 +130,7 @@ impl WasmPlugin {
         phase: Phase,
         exchange: Box<Exchange>,
         parameters: P,
-        (export, accept): (fn(&Exports) -> Option<&TypedFunc<P, R>>, fn(R, &Terms<'_>) -> Result<T, String>),
+        (export, accept): (Export<P, R>, Accept<R, T>),
         waited: &mut Duration,
     ) -> (Box<Exchange>, Result<T, Fault>)
     where

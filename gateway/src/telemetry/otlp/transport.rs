@@ -76,6 +76,7 @@ pub(super) async fn send(
     };
     let whole = async {
         let (head, body) = snapshot.call(call).await.map_err(|error| gateway_core::error::chain(&error))?.into_parts();
+        #[expect(clippy::disallowed_methods, reason = "it has a bound, and trailers, which `Body::gather` drops")]
         let body = Limited::new(body, ANSWER).collect().await.map_err(|error| error.to_string())?;
         Ok::<_, String>((head, body.trailers().cloned().unwrap_or_default()))
     };
