@@ -80,7 +80,6 @@ pub(crate) async fn serve(
     log: &Log,
 ) -> Result<(), Refusal> {
     let instruments = Instruments::default();
-    log.count(instruments.counter("telemetry.log-lines-lost"));
     let runtime = tokio::runtime::Handle::current();
     let threads = host.threads;
     let assembler = Arc::new(assembler(host, &instruments, runtime).map_err(Refusal::Other)?);
@@ -126,6 +125,8 @@ pub(crate) async fn serve(
     listeners.apply(&first.config.listeners, &first.tls, bound);
     first.warn(None);
     first.count(instruments.meters());
+    assembler.outlets.with_log(log);
+    assembler.outlets.take_up(&first.config);
     assembler.outlets.start(Arc::clone(&running.current));
     let pressure = assembler.pressure.clone();
     let reload = Reload {

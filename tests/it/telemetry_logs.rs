@@ -1,8 +1,10 @@
 //! The access log: what an entry has, where it goes, and that credentials are in none.
 
 use gateway_tests::collector::{Collector, attribute};
+use gateway_tests::gateway::Setup;
 use gateway_tests::wait::until;
 use gateway_tests::{Reply, TestGateway, Upstream};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde_json::Value;
 use std::fs;
 
@@ -155,4 +157,39 @@ fn a_request_is_known_by_one_id_wherever_it_is_told() {
     assert_eq!(service.last().value("x-request-id"), Some("r-17"));
     assert!(wait_for(&gateway, "access.log", 1)[0].contains("\"request\":\"r-17\""));
     until("the log has it", || gateway.log().contains("r-17").then_some(()));
+}
+
+/// The log of the gateway and of plugins: each line with its plugin and the request's id, wherever it goes.
+#[test]
+fn the_log_goes_where_the_configuration_says() {
+    let collector = Collector::http();
+    let service = Upstream::ok();
+    let routes = format!(
+        "{}[[route]]\nname = \"traps\"\nmatch = {{ path = \"/traps\" }}\nchain = [\"trapping\"]\nrespond = {{ status = 204 }}\n",
+        service.config()
+    );
+    let gateway =
+        Setup::new(&format!("{routes}{}log = {{ to = \"otlp\" }}\n", collector.section())).plugin("trapping").start();
+    assert_eq!(gateway.client().get_with("/traps", "x-request-id: r-1\r\n").status, 503);
+    let line = until("a line arrives", || {
+        let of_plugin =
+            |line: &LogRecord| attribute(&line.attributes, "code.namespace").as_deref() == Some("gateway::plugin");
+        collector.entries().into_iter().find(of_plugin)
+    });
+    assert_eq!(attribute(&line.attributes, "plugin").as_deref(), Some("trapping"));
+    assert_eq!(attribute(&line.attributes, "request_id").as_deref(), Some("r-1"));
+    assert_eq!(line.severity_text, "ERROR");
+    until("it is written as well", || gateway.log().contains("r-1").then_some(()));
+
+    gateway.configure(&format!("{routes}[telemetry]\nlog = {{ to = {{ file = \"{{folder}}/gateway.log\", rotate = \"never\" }}, format = \"json\" }}\n"));
+    gateway.wait_for_generation(2);
+    assert_eq!(gateway.client().get_with("/traps", "x-request-id: r-2\r\n").status, 503);
+    let lines = until("lines are written", || {
+        let lines = entries(&gateway, "gateway.log");
+        lines.iter().any(|line| line.contains("r-2")).then_some(lines)
+    });
+    let line = lines.iter().find(|line| line.contains("gateway::plugin")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&line["level"], &line["fields"]["plugin"]), (&"ERROR".into(), &"trapping".into()));
+    assert!(!gateway.log().contains("r-2"));
 }

@@ -198,7 +198,7 @@ impl Ending {
                     let (returned, done) = plugin.on_complete(exchange, summary.clone()).await;
                     exchange = returned;
                     if let Err(fault) = done {
-                        tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), "{}", fault.message);
+                        tracing::warn!(request = exchange.id.to_str().unwrap_or_default(), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), "{}", fault.message);
                     }
                 }
             }

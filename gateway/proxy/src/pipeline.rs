@@ -160,7 +160,7 @@ async fn on_request(
                 outcome.participants.add(position);
                 return (exchange, Asked::Answered(answer));
             }
-            Err(fault) => match denied(plugin, &fault) {
+            Err(fault) => match denied(plugin, &fault, &exchange) {
                 Some(error) => return (exchange, Asked::Failed(error)),
                 None => continue,
             },
@@ -264,7 +264,7 @@ async fn handle(
     match answer {
         Ok(answer) => Ok(place(exchange, answer)),
         Err(fault) => {
-            tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
+            tracing::warn!(request = id_of(&exchange), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
             // There is nothing to skip to: without its answer the route has none.
             Err((exchange, failed(&fault)))
         }
@@ -318,7 +318,7 @@ async fn on_response(mut exchange: Box<Exchange>, mut body: Body, chain: &Chain,
             }
             Ok(BodyFlow::Respond(answer)) => (exchange, body) = place(exchange, answer),
             Err(fault) => {
-                if let Some(error) = denied(plugin, &fault) {
+                if let Some(error) = denied(plugin, &fault, &exchange) {
                     (exchange, body) = fail(exchange, &error, outcome);
                 }
             }
@@ -355,7 +355,7 @@ fn place(mut exchange: Box<Exchange>, answer: Answer) -> Answered {
 
 fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answered {
     let log = gateway_core::error::chain(error);
-    let id = exchange.id.to_str().unwrap_or_default();
+    let id = id_of(&exchange);
     match error.kind().status() {
         status if status.is_server_error() => {
             tracing::warn!(request = id, route = %exchange.route, status = status.as_u16(), error = error.kind().token(), "{log}");
@@ -367,12 +367,18 @@ fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answer
 }
 
 /// What a failed call means for the exchange: an error, or nothing where the configuration says to skip.
-fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault) -> Option<Error> {
+fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault, exchange: &Exchange) -> Option<Error> {
     let skipped = plugin.on_error() == OnError::Skip;
     tracing::warn!(
-        plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, skipped, "plugin failed"
+        request = id_of(exchange), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(),
+        detail = fault.message, skipped, "plugin failed"
     );
     (!skipped).then(|| failed(fault))
+}
+
+/// As in every entry about the exchange.
+fn id_of(exchange: &Exchange) -> &str {
+    exchange.id.to_str().unwrap_or_default()
 }
 
 fn failed(fault: &Fault) -> Error {

@@ -211,6 +211,7 @@ impl Reload {
         }
         assembly.warn(Some(&before));
         assembly.count(self.assembler.instruments.meters());
+        self.assembler.outlets.take_up(&assembly.config);
         self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         assembly.snapshot.upstreams.values().for_each(Upstream::start);

@@ -27,6 +27,8 @@ pub(crate) struct Outlets {
     instruments: Instruments,
     exporter: Arc<Exporter>,
     entries: Arc<access::Writer>,
+    /// None where nothing is served.
+    log: Mutex<Option<Log>>,
 }
 
 impl Outlets {
@@ -35,7 +37,21 @@ impl Outlets {
         Self {
             exporter: Arc::new(Exporter::new(instruments)),
             entries: Arc::new(access::Writer::new(instruments)),
+            log: Mutex::default(),
             instruments: instruments.clone(),
+        }
+    }
+
+    /// The log is among them, and what is lost of it counted.
+    pub(crate) fn with_log(&self, log: &Log) {
+        log.count(self.instruments.counter("telemetry.log-lines-lost"));
+        *self.log.lock() = Some(log.clone());
+    }
+
+    /// A generation serves from now on: the log goes where it says.
+    pub(crate) fn take_up(&self, config: &Config) {
+        if let Some(log) = &*self.log.lock() {
+            log.take_up(config.telemetry.log.as_ref(), &self.exporter);
         }
     }
 

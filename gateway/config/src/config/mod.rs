@@ -23,7 +23,7 @@ pub use discover::{Consul, Discover};
 pub use plugin::{Grants, LimitGrant, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
 pub use store::{Store, WhenAway};
 pub use telemetry::{
-    AccessLog, LogField, LogFormat, LogTarget, Otlp, OtlpProtocol, Rotation, Telemetry, TraceTrust, Traces,
+    AccessLog, LogField, LogFormat, LogTarget, Otlp, OtlpProtocol, ProcessLog, Rotation, Telemetry, TraceTrust, Traces,
 };
 pub use tls::{Certificate, ClientCertificates, Tls, TlsVersion};
 pub use upstream::*;

@@ -16,6 +16,17 @@ pub struct Telemetry {
     pub traces: Option<Traces>,
     /// None: no access log.
     pub access_log: Option<AccessLog>,
+    /// None: as the command line says.
+    pub log: Option<ProcessLog>,
+}
+
+/// The log of the gateway and its plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessLog {
+    /// None: standard error.
+    pub target: Option<LogTarget>,
+    /// None: as the command line says.
+    pub format: Option<LogFormat>,
 }
 
 /// A collector of OpenTelemetry.

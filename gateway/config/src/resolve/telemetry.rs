@@ -9,7 +9,7 @@ use crate::document::read::beside;
 use crate::document::reports::Reports;
 use crate::document::sections::{self, Document, LogWord};
 use crate::document::value::{FieldName, LogFieldName, Name};
-use crate::{AccessLog, Diagnostic, LogField, LogTarget, Otlp, OtlpProtocol, Protocol, Telemetry, Traces};
+use crate::{AccessLog, Diagnostic, LogField, LogTarget, Otlp, OtlpProtocol, ProcessLog, Protocol, Telemetry, Traces};
 
 /// What is counted, traced and told, with the defaults.
 pub(crate) fn resolve(document: &Document, names: &Names<'_>, reports: &mut Reports) -> Telemetry {
@@ -18,13 +18,19 @@ pub(crate) fn resolve(document: &Document, names: &Names<'_>, reports: &mut Repo
     let access_log = written.access_log.as_ref().and_then(|log| access_log(log, written.otlp.is_some(), reports));
     let traces =
         written.traces.as_ref().map(|traces| Traces { sample: traces.sample().per_million(), trust: traces.trust() });
-    let is_used = traces.is_some()
-        || written.access_log.as_ref().is_some_and(|log| {
-            matches!(log.to, None | Some(Spanned { value: sections::LogTarget::Word(LogWord::Otlp), .. }))
-        });
+    let log = written.log.as_ref().map(|log| ProcessLog {
+        target: log.to.as_ref().and_then(|to| target(to, written.otlp.is_some(), reports)),
+        format: log.format,
+    });
+    let targets = [
+        written.access_log.as_ref().and_then(|log| log.to.as_ref()),
+        written.log.as_ref().and_then(|log| log.to.as_ref()),
+    ];
+    let sends = |to: &Spanned<sections::LogTarget>| matches!(to.value, sections::LogTarget::Word(LogWord::Otlp));
+    let is_used = traces.is_some() || targets.into_iter().flatten().any(sends);
     if let Some(Spanned { place, .. }) = written.otlp.as_ref().filter(|_| !is_used) {
         let diagnostic = Diagnostic::warning("unused-otlp", "nothing is sent to the collector").at(place);
-        reports.add_absent(diagnostic.hint("write `traces`, or an `access-log` with `to = \"otlp\"`"));
+        reports.add_absent(diagnostic.hint("write `traces`, or a log with `to = \"otlp\"`"));
     }
     Telemetry {
         metrics: written.metrics(),
@@ -32,6 +38,7 @@ pub(crate) fn resolve(document: &Document, names: &Names<'_>, reports: &mut Repo
         otlp,
         traces,
         access_log,
+        log,
     }
 }
 
@@ -52,16 +59,28 @@ fn collector(written: &sections::Otlp, names: &Names<'_>, reports: &mut Reports)
 }
 
 fn access_log(written: &sections::AccessLog, has_collector: bool, reports: &mut Reports) -> Option<AccessLog> {
-    let to = written.to.as_ref()?;
-    let target = match &to.value {
-        sections::LogTarget::Word(LogWord::Stdout) => LogTarget::Stdout,
+    let target = target(written.to.as_ref()?, has_collector, reports)?;
+    let fields = written.fields.as_ref();
+    let fields = fields.map(|fields| fields.0.iter().map(|LogFieldName(field)| field.clone()).collect());
+    Some(AccessLog {
+        target,
+        format: written.format(),
+        fields: fields.unwrap_or_else(LogField::usual),
+        sample: written.sample().per_million(),
+        redact: written.redact.iter().map(|FieldName(name)| name.clone()).collect(),
+    })
+}
+
+fn target(to: &Spanned<sections::LogTarget>, has_collector: bool, reports: &mut Reports) -> Option<LogTarget> {
+    match &to.value {
+        sections::LogTarget::Word(LogWord::Stdout) => Some(LogTarget::Stdout),
         sections::LogTarget::Word(LogWord::Otlp) => {
             if !has_collector {
-                let diagnostic =
-                    Diagnostic::error("missing-key", "`\"otlp\"` means nothing without `otlp`").at(&to.place);
+                let message = "`\"otlp\"` means nothing without `otlp`";
+                let diagnostic = Diagnostic::error("missing-key", message).at(&to.place);
                 reports.add_absent(diagnostic.hint("write `otlp = { upstream = \"NAME\" }` in `[telemetry]`"));
             }
-            LogTarget::Otlp
+            Some(LogTarget::Otlp)
         }
         sections::LogTarget::File(file) => {
             let path = file.file.as_ref()?;
@@ -70,20 +89,8 @@ fn access_log(written: &sections::AccessLog, has_collector: bool, reports: &mut 
                 reports.add(Diagnostic::error("invalid-file", "this is no name of a file").at(&path.place));
                 return None;
             }
-            LogTarget::File {
-                path: beside(&path.place.file, written),
-                rotation: file.rotate(),
-                keep: file.keep().in_memory(),
-            }
+            let (path, keep) = (beside(&path.place.file, written), file.keep().in_memory());
+            Some(LogTarget::File { path, rotation: file.rotate(), keep })
         }
-    };
-    let fields =
-        written.fields.as_ref().map(|fields| fields.0.iter().map(|LogFieldName(field)| field.clone()).collect());
-    Some(AccessLog {
-        target,
-        format: written.format(),
-        fields: fields.unwrap_or_else(LogField::usual),
-        sample: written.sample().per_million(),
-        redact: written.redact.iter().map(|FieldName(name)| name.clone()).collect(),
-    })
+    }
 }

@@ -123,7 +123,7 @@ mod tests {
         series.record(Words { status: None, ..words(200) }, 1);
         let read: Vec<_> = series.read().into_iter().map(|(words, reading)| (words, reading.count())).collect();
         let none = Words { status: None, ..words(200) };
-        assert_eq!(read, [(Some(words(200)), 2), (Some(words(404)), 1), (Some(none), 1)]);
+        assert_eq!(read, [(Some(words(404)), 1), (Some(words(200)), 2), (Some(none), 1)]);
     }
 
     #[test]

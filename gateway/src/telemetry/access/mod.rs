@@ -7,7 +7,7 @@ mod redact;
 mod writer;
 
 pub(crate) use entry::entry;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, appender};
 
 use super::otlp::Exporter;
 use gateway_config::{AccessLog, LogField};

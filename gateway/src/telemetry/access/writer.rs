@@ -146,7 +146,18 @@ impl Thread {
 }
 
 fn open(target: &LogTarget) -> io::Result<Box<dyn Write>> {
-    let LogTarget::File { path, rotation, keep } = target else { return Ok(Box::new(io::stdout())) };
+    match target {
+        LogTarget::File { .. } => Ok(Box::new(appender(target)?)),
+        LogTarget::Stdout | LogTarget::Otlp => Ok(Box::new(io::stdout())),
+    }
+}
+
+/// The end of a file that rotates.
+///
+/// # Errors
+/// It cannot be opened, or the target is none.
+pub(crate) fn appender(target: &LogTarget) -> io::Result<rolling::RollingFileAppender> {
+    let LogTarget::File { path, rotation, keep } = target else { return Err(io::Error::other("this is no file")) };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let rotation = match rotation {
@@ -155,6 +166,5 @@ fn open(target: &LogTarget) -> io::Result<Box<dyn Write>> {
         Rotation::Never => rolling::Rotation::NEVER,
     };
     let builder = rolling::Builder::new().rotation(rotation).filename_prefix(name).max_log_files(*keep);
-    let appender = builder.build(folder).map_err(io::Error::other)?;
-    Ok(Box::new(appender))
+    builder.build(folder).map_err(io::Error::other)
 }

@@ -86,7 +86,7 @@ fn encode(encoder: &mut DescriptorEncoder<'_>, family: &Family) -> Result<(), fm
             (Figure::Histogram(reading), _) => {
                 let scale = if family.unit == Unit::Seconds { 1e9 } else { 1.0 };
                 // The last range has no end.
-                let ends = reading.bounds.iter().map(|bound| *bound as f64 / scale).chain([f64::MAX]);
+                let ends = reading.bounds.iter().map(|bound| *bound as f64 / scale).chain([f64::INFINITY]);
                 let buckets: Vec<(f64, u64)> = ends.zip(reading.counts.iter().copied()).collect();
                 encoder.encode_histogram::<NoLabelSet>(reading.sum as f64 / scale, reading.count(), &buckets, None)?;
             }

@@ -1,6 +1,6 @@
 //! What the gateway knows, in the words of OTLP.
 
-use super::Entry;
+use super::{Entry, Line};
 use crate::telemetry::access;
 use gateway_core::trace::{Finished, Side, Span as Known, Value};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
 use std::time::{Instant, SystemTime};
+use tracing::Level;
 
 /// The spans of these requests, encoded.
 pub(super) fn traces(service: &str, batch: &[Box<Finished>]) -> Vec<u8> {
@@ -26,7 +27,15 @@ pub(super) fn traces(service: &str, batch: &[Box<Finished>]) -> Vec<u8> {
 
 /// These entries of the access log, encoded.
 pub(super) fn entries(service: &str, batch: &[Entry]) -> Vec<u8> {
-    let log_records = batch.iter().map(log_record).collect();
+    logs(service, batch.iter().map(log_record).collect())
+}
+
+/// These lines of the log, encoded.
+pub(super) fn lines(service: &str, batch: &[Line]) -> Vec<u8> {
+    logs(service, batch.iter().map(line).collect())
+}
+
+fn logs(service: &str, log_records: Vec<LogRecord>) -> Vec<u8> {
     let scope_logs = ScopeLogs { scope: Some(scope()), log_records, ..ScopeLogs::default() };
     let resource_logs =
         ResourceLogs { resource: Some(resource(service)), scope_logs: vec![scope_logs], ..ResourceLogs::default() };
@@ -100,6 +109,27 @@ fn log_record((settings, record): &Entry) -> LogRecord {
         flags: u32::from(record.trace.is_some()),
         trace_id,
         span_id,
+        ..LogRecord::default()
+    }
+}
+
+fn line(line: &Line) -> LogRecord {
+    let severity = match line.level {
+        Level::ERROR => SeverityNumber::Error,
+        Level::WARN => SeverityNumber::Warn,
+        Level::INFO => SeverityNumber::Info,
+        Level::DEBUG => SeverityNumber::Debug,
+        Level::TRACE => SeverityNumber::Trace,
+    };
+    let fields = line.fields.iter().map(|(name, value)| pair(name, Any::StringValue(value.clone())));
+    let target = pair("code.namespace", Any::StringValue(line.target.to_owned()));
+    LogRecord {
+        time_unix_nano: nanoseconds(line.at),
+        observed_time_unix_nano: nanoseconds(line.at),
+        severity_number: severity.into(),
+        severity_text: line.level.to_string(),
+        body: Some(AnyValue { value: Some(Any::StringValue(line.message.clone())) }),
+        attributes: std::iter::once(target).chain(fields).collect(),
         ..LogRecord::default()
     }
 }

@@ -11,12 +11,13 @@ use super::access::Settings;
 use super::queue::Queue;
 use crate::assemble::Assembly;
 use gateway_config::Otlp;
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::instruments::{Counter, Instruments};
 use gateway_core::observe::Record;
 use gateway_core::trace::{Finished, Sink};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -41,16 +42,27 @@ const LAST: Duration = Duration::from_secs(3);
 /// An entry of the access log, with what it shall have.
 type Entry = (Arc<Settings>, Box<Record>);
 
+/// A line of the log.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) at: SystemTime,
+    pub(crate) level: tracing::Level,
+    /// Which part of the program says it.
+    pub(crate) target: &'static str,
+    pub(crate) message: String,
+    pub(crate) fields: Vec<(&'static str, String)>,
+}
+
 /// Takes what is for the collector.
 pub(crate) struct Exporter {
     traces: Queue<Box<Finished>>,
     entries: Queue<Entry>,
+    lines: Queue<Line>,
     counters: Counters,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-#[derive(Clone)]
 struct Counters {
     sent: Counter,
     failed: Counter,
@@ -62,6 +74,7 @@ impl Exporter {
         Self {
             traces: Queue::new(WAITING, "traces", instruments),
             entries: Queue::new(WAITING, "collected-entries", instruments),
+            lines: Queue::new(WAITING, "collected-lines", instruments),
             counters: Counters {
                 sent: instruments.counter("telemetry.exports-sent"),
                 failed: instruments.counter("telemetry.exports-failed"),
@@ -76,28 +89,32 @@ impl Exporter {
         self.entries.offer((settings, Box::new(record)));
     }
 
+    /// Takes a line of the log, or loses it.
+    pub(crate) fn offer_line(&self, line: Line) {
+        self.lines.offer(line);
+    }
+
     /// Sends to the collector of whichever generation serves.
     pub(super) fn start(self: &Arc<Self>, current: Arc<Mutex<Arc<Assembly>>>) {
-        let (Some(traces), Some(entries)) = (self.traces.receiver(), self.entries.receiver()) else { return };
-        let traces = {
+        let spawn = |task: BoxFuture<'static, ()>| self.tasks.lock().push(tokio::spawn(task));
+        if let Some(receiver) = self.traces.receiver() {
             let (exporter, current) = (Arc::clone(self), Arc::clone(&current));
-            async move {
-                let lose = |count| exporter.traces.lose(count);
-                let message = |service: &str, batch: &[Box<Finished>]| messages::traces(service, batch);
-                run(traces, exporter.stop.subscribe(), &exporter.counters, &current, transport::TRACES, message, lose)
-                    .await;
-            }
-        };
-        let entries = {
+            spawn(Box::pin(async move {
+                run(receiver, &exporter, &exporter.traces, &current, transport::TRACES, messages::traces).await;
+            }));
+        }
+        if let Some(receiver) = self.entries.receiver() {
+            let (exporter, current) = (Arc::clone(self), Arc::clone(&current));
+            spawn(Box::pin(async move {
+                run(receiver, &exporter, &exporter.entries, &current, transport::LOGS, messages::entries).await;
+            }));
+        }
+        if let Some(receiver) = self.lines.receiver() {
             let exporter = Arc::clone(self);
-            async move {
-                let lose = |count| exporter.entries.lose(count);
-                let message = |service: &str, batch: &[Entry]| messages::entries(service, batch);
-                run(entries, exporter.stop.subscribe(), &exporter.counters, &current, transport::LOGS, message, lose)
-                    .await;
-            }
-        };
-        self.tasks.lock().extend([tokio::spawn(traces), tokio::spawn(entries)]);
+            spawn(Box::pin(async move {
+                run(receiver, &exporter, &exporter.lines, &current, transport::LOGS, messages::lines).await;
+            }));
+        }
     }
 
     /// Sends what is there, and is done within a moment.
@@ -122,13 +139,13 @@ impl Sink for Exporter {
 /// Sends one kind of thing, many in a message, until there will be no more.
 async fn run<T>(
     mut receiver: Receiver<T>,
-    mut stop: watch::Receiver<bool>,
-    counters: &Counters,
+    exporter: &Exporter,
+    queue: &Queue<T>,
     current: &Mutex<Arc<Assembly>>,
     signal: transport::Signal,
-    message: impl Fn(&str, &[T]) -> Vec<u8>,
-    lose: impl Fn(usize),
+    message: fn(&str, &[T]) -> Vec<u8>,
 ) {
+    let (mut stop, counters) = (exporter.stop.subscribe(), &exporter.counters);
     let mut batch = Vec::new();
     loop {
         tokio::select! {
@@ -147,8 +164,8 @@ async fn run<T>(
         if batch.is_empty() {
             return;
         }
-        if !deliver(current, signal, &batch, &message, &stop).await {
-            lose(batch.len());
+        if !deliver(current, signal, &batch, message, &stop).await {
+            queue.lose(batch.len());
             counters.failed.increment();
         } else {
             counters.sent.increment();
@@ -162,7 +179,7 @@ async fn deliver<T>(
     current: &Mutex<Arc<Assembly>>,
     signal: transport::Signal,
     batch: &[T],
-    message: impl Fn(&str, &[T]) -> Vec<u8>,
+    message: fn(&str, &[T]) -> Vec<u8>,
     stop: &watch::Receiver<bool>,
 ) -> bool {
     let mut pause = BACK_OFF;

@@ -21,6 +21,8 @@ section! {
         "traces" => traces: Traces, optional;
         /// An entry for each request; none when not written.
         "access-log" => access_log: AccessLog, optional;
+        /// The log of the gateway and its plugins. What is logged says `--log`.
+        "log" => log: ProcessLog, optional;
         rule Needs ["traces", "otlp"];
     }
 }
@@ -81,6 +83,16 @@ section! {
 }
 
 choice!(Rotation { "daily" => Daily, "hourly" => Hourly, "never" => Never });
+
+section! {
+    /// The log of the gateway and its plugins.
+    ProcessLog {
+        /// Where it goes: `"stdout"`, a file, or `"otlp"`, which is standard error and the collector; standard error when not written.
+        "to" => to: Spanned<LogTarget>, optional;
+        /// An object for each line, or text; as `--log-format` says when not written.
+        "format" => format: LogFormat, optional;
+    }
+}
 
 /// Where entries go that are not put into a file.
 #[derive(Debug, Clone, Copy)]
