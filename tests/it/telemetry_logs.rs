@@ -2,6 +2,7 @@
 
 use gateway_tests::collector::{Collector, attribute};
 use gateway_tests::gateway::Setup;
+use gateway_tests::http2::{Http2, frame, get, kind};
 use gateway_tests::wait::until;
 use gateway_tests::{Reply, TestGateway, Upstream};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
@@ -192,4 +193,34 @@ fn the_log_goes_where_the_configuration_says() {
     let line: Value = serde_json::from_str(line).unwrap();
     assert_eq!((&line["level"], &line["fields"]["plugin"]), (&"ERROR".into(), &"trapping".into()));
     assert!(!gateway.log().contains("r-2"));
+}
+
+/// What a client gave up is told as well: it is what it waited for that somebody should look at.
+#[test]
+fn a_client_that_goes_away_has_an_entry_a_figure_and_a_span() {
+    let collector = Collector::http();
+    let service = Upstream::start(|_| Reply::Stall(Vec::new()));
+    let gateway = TestGateway::start(&format!(
+        "{}{}traces = {{ sample = \"100 %\" }}\naccess-log = {{ to = {{ file = \"{{folder}}/access.log\", rotate = \"never\" }} }}\n",
+        service.config(),
+        collector.section()
+    ));
+    // By HTTP/2, which says so: on HTTP/1.1 it may still be listening.
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    client.send(get(1, "/slow"));
+    let _ = service.last();
+    client.send(frame(kind::RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
+    let line = wait_for(&gateway, "access.log", 1).remove(0);
+    let entry: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&entry["status"], &entry["error"]), (&499.into(), &"client_gone".into()));
+    assert_eq!((&entry["path"], &entry["route"]), (&"/slow".into(), &"all".into()));
+    let (_, figures) = gateway.admin("/metrics").unwrap();
+    let figures = String::from_utf8(figures).unwrap();
+    let is_it =
+        |line: &&str| line.starts_with("http_server_request_duration_seconds_count{") && line.contains("\"499\"");
+    assert!(figures.lines().find(is_it).unwrap().ends_with(" 1"), "{figures}");
+    let is_over = "http_server_active_requests{http_request_method=\"GET\",url_scheme=\"http\"} 0";
+    assert!(figures.lines().any(|line| line == is_over), "{figures}");
+    let span = until("a span arrives", || collector.spans().pop());
+    assert_eq!(attribute(&span.attributes, "error.type").as_deref(), Some("client_gone"));
 }

@@ -21,7 +21,7 @@ pub struct Record {
     pub client: IpAddr,
     /// Who was proven to ask.
     pub consumer: Option<String>,
-    /// What was asked, as plugins left it.
+    /// What was asked, before any plugin changed it.
     pub method: Method,
     /// `http` or `https`.
     pub scheme: &'static str,
@@ -52,5 +52,5 @@ pub trait Observer: Send + Sync {
     fn fields(&self) -> &[HeaderName];
 
     /// It is over.
-    fn ended(&self, record: Record);
+    fn ended(&self, record: Box<Record>);
 }

@@ -171,7 +171,6 @@ impl Ending {
         };
         measure.snapshot.counters.note(status);
         measure.ended(&summary, &exchange);
-        measure.record(&summary, &exchange);
         drop(measure);
         tracing::debug!(
             request = exchange.id.to_str().unwrap_or_default(),

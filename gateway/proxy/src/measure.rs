@@ -5,14 +5,14 @@
 use crate::pipeline::CLIENT_CLOSED;
 use crate::snapshot::Snapshot;
 use gateway_core::Exchange;
-use gateway_core::clock::now;
+use gateway_core::clock::{now, wall};
 use gateway_core::instruments::{Protocol, Status, Sum, Verb, Words, meters};
 use gateway_core::observe::Record;
 use gateway_core::plugin::Summary;
 use gateway_core::trace::{Side, Span, Trace, Value};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A request under way. Dropped without an end, its client went away before there was an answer.
 pub(crate) struct Measure {
@@ -21,7 +21,8 @@ pub(crate) struct Measure {
     verb: Verb,
     protocol: Protocol,
     secure: bool,
-    listener: Arc<str>,
+    /// Where somebody is told of it: a count that all threads share is not touched for nothing.
+    listener: Option<Arc<str>>,
     /// Whether it is counted at all.
     counted: bool,
     route: Option<Arc<meters::Route>>,
@@ -30,6 +31,8 @@ pub(crate) struct Measure {
     parent: u64,
     /// Fields that the observer asked for.
     fields: Vec<Option<HeaderValue>>,
+    /// What is told of it, from when it is an exchange.
+    record: Option<Box<Record>>,
     over: bool,
 }
 
@@ -48,12 +51,13 @@ impl Measure {
             verb: Verb::of(method),
             protocol: Protocol::of(version),
             secure,
-            listener: Arc::clone(listener),
+            listener: (telemetry.tracing.is_some() || telemetry.observer.is_some()).then(|| Arc::clone(listener)),
             counted: telemetry.meters.are_on(),
             route: None,
             trace: None,
             parent: 0,
             fields: Vec::new(),
+            record: None,
             over: false,
             snapshot: Arc::clone(snapshot),
         };
@@ -86,6 +90,33 @@ impl Measure {
         self.route = Some(Arc::clone(meter));
     }
 
+    /// It is an exchange from now on: keeps what is told of it when it is over, or given up.
+    pub(crate) fn begun(&mut self, exchange: &Exchange) {
+        if self.snapshot.telemetry.observer.is_none() {
+            return;
+        }
+        let request = &exchange.request;
+        let trace = exchange.trace.as_ref().filter(|trace| trace.is_recorded());
+        self.record = Some(Box::new(Record {
+            at: SystemTime::UNIX_EPOCH,
+            request: exchange.id.clone(),
+            trace: trace.map(|trace| (trace.id(), trace.span())),
+            listener: self.listener.clone().unwrap_or_default(),
+            client: exchange.client,
+            consumer: None,
+            method: request.method.clone(),
+            scheme: request.scheme,
+            authority: Arc::clone(&request.authority),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            protocol: self.protocol.word(),
+            route: Arc::clone(&exchange.route),
+            upstream: None,
+            summary: Summary::default(),
+            fields: std::mem::take(&mut self.fields),
+        }));
+    }
+
     /// It was answered without an exchange.
     pub(crate) fn refused(mut self, status: u16) {
         let summary = Summary { status, duration: now().saturating_duration_since(self.started), ..Summary::default() };
@@ -97,6 +128,7 @@ impl Measure {
     pub(crate) fn ended(&mut self, summary: &Summary, exchange: &Exchange) {
         self.count(summary);
         self.finish_trace(summary, Some(exchange));
+        self.tell(summary, Some(exchange));
     }
 
     fn count(&mut self, summary: &Summary) {
@@ -132,8 +164,8 @@ impl Measure {
             ("http.response.status_code", summary.status.into()),
             ("network.protocol.version", self.protocol.word().into()),
             ("url.scheme", if self.secure { "https" } else { "http" }.into()),
-            ("gateway.listener", Value::from(&self.listener)),
         ];
+        attributes.extend(self.listener.as_ref().map(|listener| ("gateway.listener", Value::from(listener))));
         if let Some(route) = route {
             attributes
                 .extend([("http.route", Value::from(&route.pattern)), ("gateway.route", Value::from(&route.name))]);
@@ -153,32 +185,21 @@ impl Measure {
         trace.record(Span { id, parent, name, side: Side::Server, began, ended, attributes, failure });
     }
 
-    /// What is told to the observer, where it wants to hear.
-    pub(crate) fn record(&mut self, summary: &Summary, exchange: &Exchange) {
-        let Some(observer) = &self.snapshot.telemetry.observer else { return };
+    /// Tells the observer, where it wants to hear of it.
+    fn tell(&mut self, summary: &Summary, exchange: Option<&Exchange>) {
+        let (Some(mut record), Some(observer)) = (self.record.take(), &self.snapshot.telemetry.observer) else {
+            return;
+        };
         if !observer.wants(summary.status) {
             return;
         }
-        let request = &exchange.request;
-        let trace = exchange.trace.as_ref();
-        observer.ended(Record {
-            at: gateway_core::clock::wall(),
-            request: exchange.id.clone(),
-            trace: trace.filter(|trace| trace.is_recorded()).map(|trace| (trace.id(), trace.span())),
-            listener: Arc::clone(&self.listener),
-            client: exchange.client,
-            consumer: exchange.attributes.consumer().map(str::to_owned),
-            method: request.method.clone(),
-            scheme: request.scheme,
-            authority: Arc::clone(&request.authority),
-            path: request.path.clone(),
-            query: request.query.clone(),
-            protocol: self.protocol.word(),
-            route: Arc::clone(&exchange.route),
-            upstream: exchange.asked.clone(),
-            summary: summary.clone(),
-            fields: std::mem::take(&mut self.fields),
-        });
+        record.at = wall();
+        record.summary = summary.clone();
+        if let Some(exchange) = exchange {
+            record.consumer = exchange.attributes.consumer().map(str::to_owned);
+            record.upstream.clone_from(&exchange.asked);
+        }
+        observer.ended(record);
     }
 }
 
@@ -194,6 +215,7 @@ impl Drop for Measure {
         let summary = Summary { status, duration, error, ..Summary::default() };
         self.count(&summary);
         self.finish_trace(&summary, None);
+        self.tell(&summary, None);
     }
 }
 

@@ -181,6 +181,9 @@ async fn answer(
     let started = measure.as_ref().map_or_else(now, |measure| measure.started);
     let mut exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
     exchange.trace = trace;
+    if let Some(measure) = measure {
+        measure.begun(&exchange);
+    }
     let work = Work {
         snapshot: &snapshot,
         peer: &connection.peer,

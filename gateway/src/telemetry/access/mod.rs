@@ -70,7 +70,7 @@ impl Observer for Access {
         &self.settings.headers
     }
 
-    fn ended(&self, record: Record) {
+    fn ended(&self, record: Box<Record>) {
         let settings = Arc::clone(&self.settings);
         match &self.outlet {
             Outlet::Writer(writer) => writer.offer(settings, record),

@@ -50,11 +50,11 @@ impl Writer {
     }
 
     /// Takes an entry, or loses it.
-    pub(crate) fn offer(&self, settings: Arc<Settings>, record: Record) {
+    pub(crate) fn offer(&self, settings: Arc<Settings>, record: Box<Record>) {
         if !self.started.load(Ordering::Relaxed) && !self.started.swap(true, Ordering::Relaxed) {
             self.start();
         }
-        self.queue.offer(Item::Entry(settings, Box::new(record)));
+        self.queue.offer(Item::Entry(settings, record));
     }
 
     fn start(&self) {

@@ -85,8 +85,8 @@ impl Exporter {
     }
 
     /// Takes an entry, or loses it.
-    pub(crate) fn offer_entry(&self, settings: Arc<Settings>, record: Record) {
-        self.entries.offer((settings, Box::new(record)));
+    pub(crate) fn offer_entry(&self, settings: Arc<Settings>, record: Box<Record>) {
+        self.entries.offer((settings, record));
     }
 
     /// Takes a line of the log, or loses it.
