@@ -1,6 +1,6 @@
 //! What the gateway knows, in the words of OTLP.
 
-use super::{Entry, Line};
+use super::{Entry, Line, Waiting};
 use crate::telemetry::access;
 use gateway_core::trace::{Finished, Side, Span as Known, Value};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -17,8 +17,9 @@ use std::time::{Instant, SystemTime};
 use tracing::Level;
 
 /// The spans of these requests, encoded.
-pub(super) fn traces(service: &str, batch: &[Box<Finished>]) -> Vec<u8> {
-    let spans = batch.iter().flat_map(|finished| finished.spans.iter().map(|known| span(finished, known)));
+pub(super) fn traces(service: &str, batch: &[Waiting]) -> Vec<u8> {
+    let finished = batch.iter().map(|waiting| &waiting.finished);
+    let spans = finished.flat_map(|finished| finished.spans.iter().map(|known| span(finished, known)));
     let scope_spans = ScopeSpans { scope: Some(scope()), spans: spans.collect(), ..ScopeSpans::default() };
     let resource_spans =
         ResourceSpans { resource: Some(resource(service)), scope_spans: vec![scope_spans], ..ResourceSpans::default() };

@@ -17,17 +17,21 @@ use gateway_core::observe::Record;
 use gateway_core::trace::{Finished, Sink};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use transport::{Refusal, send};
 
-/// Traces and entries that wait, each; what comes beyond is lost.
+/// Traces, entries and lines that wait, each; what comes beyond is lost.
 const WAITING: usize = 8_192;
 
-/// Those that leave in one message.
-const MOST: usize = 512;
+/// Spans of all traces that wait: a request may have many.
+const SPANS: usize = 65_536;
+
+/// Those that leave in one message: collectors take 4 MiB where nobody has told them otherwise.
+const MOST: usize = 128;
 
 /// How long they are gathered.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -55,7 +59,9 @@ pub(crate) struct Line {
 
 /// Takes what is for the collector.
 pub(crate) struct Exporter {
-    traces: Queue<Box<Finished>>,
+    traces: Queue<Waiting>,
+    /// Spans that wait.
+    spans: Arc<AtomicUsize>,
     entries: Queue<Entry>,
     lines: Queue<Line>,
     counters: Counters,
@@ -73,6 +79,7 @@ impl Exporter {
     pub(crate) fn new(instruments: &Instruments) -> Self {
         Self {
             traces: Queue::new(WAITING, "traces", instruments),
+            spans: Arc::default(),
             entries: Queue::new(WAITING, "collected-entries", instruments),
             lines: Queue::new(WAITING, "collected-lines", instruments),
             counters: Counters {
@@ -132,7 +139,24 @@ impl Exporter {
 
 impl Sink for Exporter {
     fn take(&self, finished: Finished) {
-        self.traces.offer(Box::new(finished));
+        let waiting = Waiting { all: Arc::clone(&self.spans), finished: Box::new(finished) };
+        let count = waiting.finished.spans.len();
+        match self.spans.fetch_add(count, Ordering::Relaxed) + count <= SPANS {
+            true => self.traces.offer(waiting),
+            false => self.traces.lose(1),
+        }
+    }
+}
+
+/// A trace that waits, its spans counted among all of them until it is dropped.
+struct Waiting {
+    all: Arc<AtomicUsize>,
+    finished: Box<Finished>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.finished.spans.len(), Ordering::Relaxed);
     }
 }
 
@@ -203,4 +227,32 @@ async fn deliver<T>(
         pause *= 2;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::clock::{now, wall};
+    use gateway_core::trace::{Carried, Side, Trace};
+
+    #[test]
+    fn traces_with_many_spans_fill_no_memory() {
+        let instruments = Instruments::default();
+        let exporter = Arc::new(Exporter::new(&instruments));
+        let request = || {
+            let sink = (Arc::clone(&exporter) as Arc<dyn Sink>, now(), wall());
+            let trace = Trace::begin(None, 1, Carried::default(), Some(sink));
+            (0..500).for_each(|_| trace.record(trace.start(now()).unwrap().end("one", Side::Internal, now())));
+        };
+        (0..200).for_each(|_| request());
+        let lost = instruments.counter("telemetry.traces-lost").value();
+        assert_eq!(lost, 200 - (SPANS / 500) as u64);
+        let mut receiver = exporter.traces.receiver().unwrap();
+        while let Ok(waiting) = receiver.try_recv() {
+            drop(waiting);
+        }
+        assert_eq!(exporter.spans.load(Ordering::Relaxed), 0);
+        request();
+        assert_eq!(instruments.counter("telemetry.traces-lost").value(), lost, "there is room again");
+    }
 }
