@@ -4,81 +4,105 @@ use super::Settings;
 use super::redact::REDACTED;
 use gateway_config::{LogField, LogFormat};
 use gateway_core::observe::Record;
+use http::HeaderValue;
 use serde_json::Value;
+use std::borrow::Cow;
+use std::io::Write as _;
+
+/// What one thing of a record is.
+enum Told<'a> {
+    Text(Cow<'a, str>),
+    Whole(u64),
+    Number(f64),
+}
 
 /// What one thing of a record is; none where the exchange had nothing of it.
-fn value(field: &LogField, header: Option<&str>, record: &Record, settings: &Settings) -> Option<Value> {
-    let text = |text: &str| (!text.is_empty()).then(|| Value::from(text));
+fn told<'a>(
+    field: &LogField,
+    header: Option<&'a HeaderValue>,
+    record: &'a Record,
+    settings: &Settings,
+) -> Option<Told<'a>> {
+    let text = |text: &'a str| (!text.is_empty()).then_some(Told::Text(Cow::Borrowed(text)));
+    let made = |text: String| Some(Told::Text(Cow::Owned(text)));
     let summary = &record.summary;
     match field {
-        LogField::Time => Some(humantime::format_rfc3339_micros(record.at).to_string().into()),
+        LogField::Time => made(humantime::format_rfc3339_micros(record.at).to_string()),
         LogField::Request => text(record.request.to_str().unwrap_or_default()),
-        LogField::Trace => record.trace.map(|(id, _)| format!("{id:032x}").into()),
+        LogField::Trace => record.trace.and_then(|(id, _)| made(format!("{id:032x}"))),
         LogField::Listener => text(&record.listener),
-        LogField::Client => Some(record.client.to_string().into()),
-        LogField::Consumer => record.consumer.as_deref().map(Value::from),
+        LogField::Client => made(record.client.to_string()),
+        LogField::Consumer => record.consumer.as_deref().and_then(text),
         LogField::Method => text(record.method.as_str()),
         LogField::Scheme => text(record.scheme),
         LogField::Host => text(&record.authority),
         LogField::Path => text(&record.path),
-        LogField::Query => record.query.as_deref().map(|query| settings.redaction.query(query).into_owned().into()),
+        LogField::Query => record.query.as_deref().map(|query| Told::Text(settings.redaction.query(query))),
         LogField::Protocol => text(record.protocol),
         LogField::Route => text(&record.route),
-        LogField::Upstream => record.upstream.as_deref().map(Value::from),
-        LogField::Status => Some(summary.status.into()),
-        LogField::Error => summary.error.map(Value::from),
+        LogField::Upstream => record.upstream.as_deref().and_then(text),
+        LogField::Status => Some(Told::Whole(summary.status.into())),
+        LogField::Error => summary.error.and_then(text),
         // Whole microseconds: what is behind them is noise.
         LogField::Milliseconds => {
-            Some((u32::try_from(summary.duration.as_micros()).map_or(f64::MAX, f64::from) / 1000.0).into())
+            let microseconds = u32::try_from(summary.duration.as_micros()).map_or(f64::MAX, f64::from);
+            Some(Told::Number(microseconds / 1000.0))
         }
-        LogField::Received => Some(summary.request_bytes.into()),
-        LogField::Sent => Some(summary.response_bytes.into()),
+        LogField::Received => Some(Told::Whole(summary.request_bytes)),
+        LogField::Sent => Some(Told::Whole(summary.response_bytes)),
         LogField::Header(name) => header.map(|value| match settings.redaction.hides_field(name) {
-            true => REDACTED.into(),
-            false => value.into(),
+            true => Told::Text(Cow::Borrowed(REDACTED)),
+            // What is not text is told as far as it is.
+            false => Told::Text(String::from_utf8_lossy(value.as_bytes())),
         }),
     }
 }
 
 /// What an entry has of a record, in the order that was chosen; nothing for what the exchange did not have.
-pub(crate) fn entry(record: &Record, settings: &Settings) -> Vec<(String, Value)> {
+fn each<'a>(record: &'a Record, settings: &'a Settings) -> impl Iterator<Item = (&'a str, Told<'a>)> {
     let mut headers = record.fields.iter();
-    let told = settings.log.fields.iter().filter_map(|field| {
+    settings.log.fields.iter().zip(&settings.names).filter_map(move |(field, name)| {
         let header = match field {
             LogField::Header(_) => headers.next().and_then(Option::as_ref),
             _ => None,
         };
-        // What is not text is told as far as it is.
-        let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()));
-        Some((field.name(), value(field, header.as_deref(), record, settings)?))
-    });
-    told.collect()
+        Some((name.as_str(), told(field, header, record, settings)?))
+    })
+}
+
+/// What an entry has of a record, for whoever has a form of its own for it.
+pub(crate) fn entry(record: &Record, settings: &Settings) -> Vec<(String, Value)> {
+    let value = |told| match told {
+        Told::Text(text) => Value::from(text),
+        Told::Whole(number) => number.into(),
+        Told::Number(number) => number.into(),
+    };
+    each(record, settings).map(|(name, told)| (name.to_owned(), value(told))).collect()
 }
 
 /// Puts a line behind others.
 pub(super) fn line(record: &Record, settings: &Settings, lines: &mut Vec<u8>) {
-    let entry = entry(record, settings);
-    match settings.log.format {
-        LogFormat::Json => {
-            let object: serde_json::Map<String, Value> = entry.into_iter().collect();
-            // Writing to memory does not fail, and all keys are texts.
-            let _ = serde_json::to_writer(&mut *lines, &object);
+    let is_json = settings.log.format == LogFormat::Json;
+    let (begin, between, end): (&[u8], &[u8], &[u8]) = if is_json { (b"{", b",", b"}\n") } else { (b"", b" ", b"\n") };
+    lines.extend_from_slice(begin);
+    for (position, (name, told)) in each(record, settings).enumerate() {
+        if position > 0 {
+            lines.extend_from_slice(between);
         }
-        LogFormat::Text => {
-            for (position, (name, value)) in entry.iter().enumerate() {
-                if position > 0 {
-                    lines.push(b' ');
-                }
-                lines.extend_from_slice(name.as_bytes());
-                lines.push(b'=');
-                match value {
-                    Value::String(text) if is_plain(text) => lines.extend_from_slice(text.as_bytes()),
-                    other => drop(serde_json::to_writer(&mut *lines, other)),
-                }
-            }
-        }
+        // Writing to memory does not fail.
+        let _ = match is_json {
+            // Names are words and tokens, which have nothing to escape.
+            true => write!(lines, "\"{name}\":"),
+            false => write!(lines, "{name}="),
+        };
+        let _ = match told {
+            Told::Text(text) if !is_json && is_plain(&text) => lines.write_all(text.as_bytes()),
+            Told::Text(text) => serde_json::to_writer(&mut *lines, &*text).map_err(Into::into),
+            Told::Whole(number) => write!(lines, "{number}"),
+            Told::Number(number) => write!(lines, "{number}"),
+        };
     }
-    lines.push(b'\n');
+    lines.extend_from_slice(end);
 }
 
 /// Whether a text needs no quotes to be told from what follows.
@@ -91,7 +115,7 @@ mod tests {
     use super::*;
     use gateway_config::{AccessLog, LogTarget};
     use gateway_core::plugin::Summary;
-    use http::{HeaderValue, Method};
+    use http::Method;
     use std::net::IpAddr;
     use std::time::{Duration, SystemTime};
 

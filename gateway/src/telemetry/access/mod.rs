@@ -23,6 +23,8 @@ const ALL: u32 = 1_000_000;
 pub(crate) struct Settings {
     pub(crate) log: AccessLog,
     redaction: Redaction,
+    /// What [`AccessLog::fields`] are called in an entry.
+    names: Vec<String>,
     /// The fields of requests in [`AccessLog::fields`], in order.
     headers: Vec<HeaderName>,
 }
@@ -35,7 +37,8 @@ impl Settings {
             _ => None,
         };
         let headers = log.fields.iter().filter_map(header).collect();
-        Arc::new(Self { redaction: Redaction::new(&log.redact), headers, log: log.clone() })
+        let names = log.fields.iter().map(LogField::name).collect();
+        Arc::new(Self { names, redaction: Redaction::new(&log.redact), headers, log: log.clone() })
     }
 }
 
