@@ -34,7 +34,11 @@ fn check(folder: &str, generated: BTreeMap<String, String>) {
             fs::write(&path, text).unwrap();
         } else {
             let there = fs::read_to_string(&path).unwrap_or_default();
-            assert!(there == text, "{} is not what its generator makes of gateway.wit: BLESS=1 writes it", path.display());
+            assert!(
+                there == text,
+                "{} is not what its generator makes of gateway.wit: BLESS=1 writes it",
+                path.display()
+            );
         }
     }
 }

@@ -11,9 +11,10 @@ mod tls;
 
 use crate::process::descriptors;
 use crate::reload::Inputs;
+use crate::telemetry::Outlets;
 use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
-use gateway_core::instruments::Instruments;
+use gateway_core::instruments::{Instruments, Meters, meters};
 use gateway_core::pressure::Pressure;
 use gateway_plugin_host::Host;
 use gateway_proxy::cache::{Cache, Caching};
@@ -44,6 +45,8 @@ pub(crate) struct Assembly {
 pub(crate) struct Assembler {
     pub(crate) host: Arc<Host>,
     pub(crate) instruments: Instruments,
+    /// Where traces and entries leave; the same over every generation.
+    pub(crate) outlets: Outlets,
     /// Told by `process::memory`.
     pub(crate) pressure: Pressure,
     /// Budgets that this gateway counts by itself; they outlive every generation.
@@ -68,8 +71,8 @@ impl Assembler {
         let components = Components::read(&self.host, &config, previous, rolled_back)?;
         let stores = stores::connect(self, &config, previous)?;
         let plugins = plugins::install(self, &config, &components, &stores, previous)?;
-        let upstreams = upstreams(&config, previous)?;
-        let tables = routes::tables(&config, &plugins, &upstreams)?;
+        let upstreams = upstreams(&config, previous, self.instruments.meters())?;
+        let tables = routes::tables(&config, &plugins, &upstreams, self.instruments.meters())?;
         let tls = tls::prepare(&config, previous)?;
         let authorities = tls::authorities(&config)?;
         let snapshot = Snapshot {
@@ -80,6 +83,7 @@ impl Assembler {
             cache: caching(&config, previous, &self.instruments),
             trusted_proxies: config.trusted_proxies.clone(),
             counters: Counters::new(&self.instruments),
+            telemetry: self.outlets.of(&config),
             pressure: self.pressure.clone(),
         };
         Ok(Assembly { config, snapshot: Arc::new(snapshot), tls, stores, plugins, warnings, sources })
@@ -92,6 +96,18 @@ impl Assembly {
         if !self.warnings.is_empty() && before.is_none_or(|before| before.warnings != self.warnings) {
             tracing::warn!("{}", gateway_config::render(&self.warnings, &self.sources, false).trim_end());
         }
+    }
+
+    /// It serves from now on: counts as it says, and forgets what was counted of what it does not have.
+    pub(crate) fn count(&self, meters: &Meters) {
+        meters.set(self.config.telemetry.metrics);
+        let unmatched = &self.snapshot.telemetry.unmatched;
+        let routes = self.config.routes.iter().map(|route| (Arc::clone(&route.name), routes::pattern(route).into()));
+        meters.retain(&meters::Named {
+            routes: routes.chain([(Arc::clone(&unmatched.name), Arc::clone(&unmatched.pattern))]).collect(),
+            upstreams: self.config.upstreams.keys().cloned().collect(),
+            plugins: self.config.plugins.iter().map(|plugin| Arc::clone(&plugin.name)).collect(),
+        });
     }
 
     /// The files that this generation depends on.
@@ -130,6 +146,7 @@ fn caching(config: &Config, previous: Option<&Assembly>, instruments: &Instrumen
 fn upstreams(
     config: &Config,
     previous: Option<&Assembly>,
+    meters: &Meters,
 ) -> Result<HashMap<Arc<str>, Arc<Upstream>>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut upstreams = HashMap::new();
@@ -140,7 +157,7 @@ fn upstreams(
         };
         let upstream = match before.filter(is_same) {
             Some(same) => Ok(Arc::clone(same)),
-            None => Upstream::new(settings.clone(), before.map(Arc::as_ref)).map(Arc::new),
+            None => Upstream::new(settings.clone(), before.map(Arc::as_ref)).map(|new| Arc::new(new.metered(meters))),
         };
         match upstream {
             Ok(upstream) => {

@@ -6,6 +6,7 @@ use crate::cli::Watching;
 use crate::listeners::Listeners;
 use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager, memory};
 use crate::reload::{self, Failure, Reload, Rollback, Status};
+use crate::telemetry::{Log, Outlets};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
@@ -62,6 +63,7 @@ pub(crate) fn assembler(
     Ok(Assembler {
         host: Host::new(options)?,
         instruments: instruments.clone(),
+        outlets: Outlets::new(instruments),
         pressure,
         budgets: Memory::default(),
         runtime,
@@ -75,6 +77,7 @@ pub(crate) async fn serve(
     host: HostOptions,
     inherited: Inherited,
     predecessor: Predecessor,
+    log: &Log,
 ) -> Result<(), Refusal> {
     let instruments = Instruments::default();
     let runtime = tokio::runtime::Handle::current();
@@ -121,11 +124,15 @@ pub(crate) async fn serve(
     first.snapshot.upstreams.values().for_each(Upstream::start);
     listeners.apply(&first.config.listeners, &first.tls, bound);
     first.warn(None);
+    first.count(instruments.meters());
+    assembler.outlets.with_log(log);
+    assembler.outlets.take_up(&first.config);
+    assembler.outlets.start(Arc::clone(&running.current));
     let pressure = assembler.pressure.clone();
     let reload = Reload {
         path: path.to_owned(),
         watching,
-        assembler,
+        assembler: Arc::clone(&assembler),
         current: Arc::clone(&running.current),
         snapshot: Arc::clone(&snapshot),
         listeners: Arc::clone(&listeners),
@@ -150,6 +157,7 @@ pub(crate) async fn serve(
     if tokio::time::timeout(limit, gone.recv()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
+    assembler.outlets.finish().await;
     Ok(())
 }
 

@@ -11,8 +11,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests measure and wait by the machine's clock")]
 
 pub mod client;
+pub mod collector;
 pub mod dns;
 pub mod gateway;
+pub mod grpc;
 pub mod http2;
 pub mod issuer;
 pub mod redis;
@@ -22,6 +24,7 @@ pub mod upstream;
 pub mod wait;
 
 pub use client::{Client, Response};
+pub use collector::Collector;
 pub use dns::{Answer, Dns};
 pub use gateway::TestGateway;
 pub use issuer::{Key, KeyServer};

@@ -32,6 +32,12 @@ pub fn now() -> Instant {
     SystemClock.now()
 }
 
+/// The calendar's time, by the machine's clock.
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemClock.wall()
+}
+
 /// Time since 1970, by the machine's clock.
 #[must_use]
 pub fn since_epoch() -> Duration {

@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use crate::error::Error;
+use crate::trace::Trace;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Call {
     pub depth: u8,
     /// The id of the exchange that it belongs to.
     pub request_id: http::HeaderValue,
+    /// Its trace, at the span that it is made in.
+    pub trace: Option<Trace>,
 }
 
 /// What forwards.

@@ -91,6 +91,30 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every token there is.
+    pub const TOKENS: [&'static str; 20] = [
+        "http_request_error",
+        "client_timeout",
+        "client_gone",
+        "dns_error",
+        "destination_unavailable",
+        "connection_refused",
+        "connection_terminated",
+        "connection_timeout",
+        "tls_certificate_error",
+        "tls_protocol_error",
+        "connection_read_timeout",
+        "http_response_timeout",
+        "http_protocol_error",
+        "http_response_body_size",
+        "http_upgrade_failed",
+        "connection_limit_reached",
+        "proxy_loop_detected",
+        "plugin_failed",
+        "proxy_overloaded",
+        "proxy_internal_error",
+    ];
+
     /// The token of RFC 9209 section 2.3, or ours where it has none.
     #[must_use]
     pub fn token(self) -> &'static str {

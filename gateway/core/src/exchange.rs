@@ -4,6 +4,7 @@ use crate::attributes::Attributes;
 use crate::dispatch::Dispatch;
 use crate::limit::Slot;
 use crate::peer::{ClientCertificate, FACTS};
+use crate::trace::Trace;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
@@ -32,12 +33,16 @@ pub struct Exchange {
     pub attributes: Attributes,
     /// The upstream that a plugin chose in place of the route's.
     pub upstream: Option<Arc<str>>,
+    /// The upstream that was asked, for who looks at it afterwards.
+    pub asked: Option<Arc<str>>,
     /// Places that plugins took for it; given back when it ends.
     pub slots: Vec<Slot>,
     /// When the whole exchange must be done.
     pub deadline: Instant,
     /// Sub-requests above this one.
     pub depth: u8,
+    /// What it is known by in traces; none where there are no traces.
+    pub trace: Option<Trace>,
     /// Where sub-requests of this exchange go: the forwarder of the snapshot that the exchange is pinned to.
     pub dispatch: Arc<dyn Dispatch>,
 }

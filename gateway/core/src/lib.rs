@@ -13,12 +13,14 @@ pub mod exchange;
 pub mod headers;
 pub mod instruments;
 pub mod limit;
+pub mod observe;
 pub mod path;
 pub mod peer;
 pub mod plugin;
 pub mod pressure;
 pub mod problem;
 pub mod repeats;
+pub mod trace;
 
 pub use body::Body;
 pub use error::{Error, Kind, Origin, Retry};

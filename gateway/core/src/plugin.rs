@@ -230,6 +230,9 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Trap, Self::Cpu, Self::Wall, Self::Output, Self::Full, Self::Open];
+
     /// A word for metrics and the log.
     #[must_use]
     pub fn word(self) -> &'static str {

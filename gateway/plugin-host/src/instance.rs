@@ -9,6 +9,7 @@ use crate::state::State;
 use gateway_core::plugin::FaultKind;
 use gateway_core::{Exchange, clock};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store};
@@ -90,6 +91,11 @@ impl Instance {
         #[expect(clippy::expect_used, reason = "`begin` put it there, and nothing but this line takes it")]
         let exchange = self.store.data_mut().exchange.take().expect("the exchange that was lent");
         (exchange, result)
+    }
+
+    /// How long the guest waited for the host in its last call.
+    pub(crate) fn waited(&self) -> Duration {
+        self.store.data().meter.waited()
     }
 
     /// Whether it may serve another call, as of `now`.

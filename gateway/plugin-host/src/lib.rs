@@ -28,6 +28,7 @@ mod schema;
 mod state;
 mod statistics;
 mod threads;
+mod watch;
 
 pub use abi::Abi;
 pub use capabilities::metrics::{Distribution, Readings};

@@ -34,11 +34,22 @@ pub(crate) struct Meter {
     /// the future of a yield, which outlives the borrow of the store.
     resumed: Arc<AtomicU64>,
     pulse: Arc<Pulse>,
+    /// When the guest began to wait for the host.
+    waits_since: Option<Instant>,
+    waited: Duration,
 }
 
 impl Meter {
     pub(crate) fn new(pulse: Arc<Pulse>) -> Self {
-        Self { used: Duration::ZERO, limit: Duration::ZERO, deadline: clock::now(), resumed: Arc::default(), pulse }
+        Self {
+            used: Duration::ZERO,
+            limit: Duration::ZERO,
+            deadline: clock::now(),
+            resumed: Arc::default(),
+            pulse,
+            waits_since: None,
+            waited: Duration::ZERO,
+        }
     }
 
     /// A call begins.
@@ -46,6 +57,7 @@ impl Meter {
         self.used = Duration::ZERO;
         self.limit = limit;
         self.deadline = deadline;
+        (self.waits_since, self.waited) = (None, Duration::ZERO);
         self.resumed.store(0, Ordering::Relaxed);
         self.pulse.beat();
     }
@@ -58,7 +70,7 @@ impl Meter {
     /// A tick has passed while the guest runs: stop it, or let the runtime do its I/O and go on.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         self.pulse.look();
-        self.pause();
+        self.note();
         if self.used > self.limit {
             return Err(Stop::Cpu(self.limit).into());
         }
@@ -75,8 +87,18 @@ impl Meter {
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(yielded)))
     }
 
+    /// How long the guest waited for the host in this call.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// The guest begins to wait for the host.
     pub(crate) fn pause(&mut self) {
+        self.note();
+        self.waits_since = Some(clock::now());
+    }
+
+    fn note(&mut self) {
         let resumed = self.resumed.load(Ordering::Relaxed);
         if resumed != 0 {
             self.used += Duration::from_nanos(thread_time().saturating_sub(resumed));
@@ -85,6 +107,9 @@ impl Meter {
 
     /// The guest goes on, perhaps on another thread.
     pub(crate) fn resume(&mut self) {
+        if let Some(since) = self.waits_since.take() {
+            self.waited += clock::now().saturating_duration_since(since);
+        }
         self.resumed.store(thread_time(), Ordering::Relaxed);
         self.pulse.beat();
     }

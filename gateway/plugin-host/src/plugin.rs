@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::load::Loaded;
 use crate::pool::Pool;
 use crate::statistics::{Statistics, Tally};
+use crate::watch::Watch;
 use bytes::Bytes;
 use gateway_core::breaker::{Breaker, Terms as BreakerTerms};
 use gateway_core::dispatch::BoxFuture;
@@ -47,6 +48,12 @@ pub struct PluginSettings {
     /// A fresh instance for every call.
     pub isolate: bool,
 }
+
+/// Which function of an instance is called.
+type Export<P, R> = fn(&Exports) -> Option<&TypedFunc<P, R>>;
+
+/// What an answer is checked by.
+type Accept<R, T> = fn(R, &Terms<'_>) -> Result<T, String>;
 
 /// A plugin in WebAssembly with its configuration.
 pub struct WasmPlugin {
@@ -123,14 +130,36 @@ impl WasmPlugin {
         self.kept.metrics.read()
     }
 
-    /// One call of one phase: breaker, instance, guest, check, and the books.
+    /// One call of one phase, timed where somebody wants to know.
     async fn call<P, R, T>(
+        &self,
+        phase: Phase,
+        mut exchange: Box<Exchange>,
+        parameters: P,
+        export: Export<P, R>,
+        accept: Accept<R, T>,
+    ) -> (Box<Exchange>, Result<T, Fault>)
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let watch = Watch::begin(self.kept.meter(), exchange.trace.as_mut());
+        let mut waited = Duration::ZERO;
+        let (mut exchange, result) = self.run(phase, exchange, parameters, (export, accept), &mut waited).await;
+        if let Some(watch) = watch {
+            watch.end(self.name(), phase, exchange.trace.as_mut(), result.as_ref().err(), waited);
+        }
+        (exchange, result)
+    }
+
+    /// Breaker, instance, guest, check, and the books.
+    async fn run<P, R, T>(
         &self,
         phase: Phase,
         exchange: Box<Exchange>,
         parameters: P,
-        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
-        accept: fn(R, &Terms<'_>) -> Result<T, String>,
+        (export, accept): (Export<P, R>, Accept<R, T>),
+        waited: &mut Duration,
     ) -> (Box<Exchange>, Result<T, Fault>)
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
@@ -147,6 +176,7 @@ impl WasmPlugin {
             Err(failure) => return (exchange, Err(self.books.failure(phase, failure))),
         };
         let (exchange, result) = instance.call(exchange, parameters, export).await;
+        *waited = instance.waited();
         let result = match result {
             Ok(result) => {
                 pool.put(instance);
@@ -269,9 +299,18 @@ impl Plugin for WasmPlugin {
         if let Err(fault) = self.books.admit(phase) {
             return Box::pin(ready(unanswered(fault, Some(body))));
         }
-        let call = http.prepare(exchange, body, next, &self.books, phase);
+        let mut trace = exchange.trace.clone();
+        let watch = Watch::begin(self.kept.meter(), trace.as_mut());
+        let call = http.prepare(exchange, trace.clone(), body, next, &self.books, phase);
         Box::pin(async move {
-            http.serve(call).await.or_else(|(failure, body)| unanswered(self.books.failure(phase, failure), body))
+            let served = http.serve(call).await;
+            let served = served.map_err(|(failure, body)| (self.books.failure(phase, failure), body));
+            if let Some(watch) = watch {
+                let fault = served.as_ref().err().map(|(fault, _)| fault);
+                // How long it was busy is not known: several share an instance, and most of it is waiting.
+                watch.end(self.name(), phase, trace.as_mut(), fault, Duration::MAX);
+            }
+            served.or_else(|(fault, body)| unanswered(fault, body))
         })
     }
 

@@ -102,10 +102,13 @@ pub(crate) fn serve<'a>(
             Ok(answer) => Ok(place(exchange, answer)),
             // What was sent once is not sent again, and what was read is gone.
             Err(Unanswered { fault, body: Some(body) }) if !is_called && plugin.on_error() == OnError::Skip => {
-                denied(plugin, &fault);
+                denied(plugin, &fault, &exchange);
                 Ok(through(&behind, position + 1, exchange, body, outcome).await)
             }
-            Err(Unanswered { fault, .. }) => Err((exchange, unserved(&fault))),
+            Err(Unanswered { fault, .. }) => {
+                let error = unserved(&fault, &exchange);
+                Err((exchange, error))
+            }
         }
     })
 }
@@ -129,6 +132,7 @@ fn settle(exchange: &mut Exchange, outcome: &mut Outcome, came: Came) {
     let Came { answered: (mut fork, body), outcome: of_call, reply } = came;
     exchange.attributes = std::mem::take(&mut fork.attributes);
     exchange.slots.append(&mut fork.slots);
+    exchange.asked = fork.asked.take();
     outcome.participants.join(of_call.participants);
     // A call that went well after one that failed has made it good.
     outcome.error = of_call.error;
@@ -183,6 +187,8 @@ fn fork(exchange: &Exchange, head: http::request::Parts) -> Result<Box<Exchange>
         attributes: Attributes::clone(&exchange.attributes),
         upstream: exchange.upstream.clone(),
         slots: Vec::new(),
+        asked: None,
+        trace: exchange.trace.clone(),
         deadline: exchange.deadline,
         depth: exchange.depth,
         dispatch: Arc::clone(&exchange.dispatch),

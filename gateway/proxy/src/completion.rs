@@ -4,9 +4,10 @@
 use crate::chain::Participants;
 use crate::forward::Upload;
 use crate::listener::{Open, Stream};
+use crate::measure::Measure;
 use crate::pipeline::{self, CLIENT_CLOSED};
 use crate::route::Route;
-use crate::snapshot::{Snapshot, Table};
+use crate::snapshot::Table;
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use gateway_core::clock::now;
@@ -17,7 +18,6 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What the pipeline leaves for the end.
@@ -33,11 +33,10 @@ pub struct Outcome {
 
 /// What the end of an exchange needs.
 pub struct Completion {
-    started: Instant,
+    measure: Measure,
     upload: Upload,
     route: Option<Arc<Route>>,
     table: Arc<Table>,
-    snapshot: Arc<Snapshot>,
 }
 
 /// An answer's body as the listener sends it.
@@ -64,14 +63,8 @@ pub(crate) struct Ending {
 }
 
 impl Completion {
-    pub(crate) fn new(
-        started: Instant,
-        upload: Upload,
-        route: Option<Arc<Route>>,
-        table: Arc<Table>,
-        snapshot: Arc<Snapshot>,
-    ) -> Self {
-        Self { started, upload, route, table, snapshot }
+    pub(crate) fn new(measure: Measure, upload: Upload, route: Option<Arc<Route>>, table: Arc<Table>) -> Self {
+        Self { measure, upload, route, table }
     }
 
     /// Ties the end of the exchange to the end of its answer's body.
@@ -167,16 +160,18 @@ impl Ending {
 
     pub(crate) fn end(self) {
         let Self { completion, mut exchange, status, outcome, received, sent, whole } = self;
-        let Completion { started, upload, route, table, snapshot } = completion;
+        let Completion { mut measure, upload, route, table } = completion;
         let error = outcome.error.or((!whole).then_some("client_gone"));
         let summary = Summary {
             status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
-            duration: now().saturating_duration_since(started),
+            duration: now().saturating_duration_since(measure.started),
             request_bytes: upload.received() + received,
             response_bytes: sent,
             error,
         };
-        snapshot.counters.note(status);
+        measure.snapshot.counters.note(status);
+        measure.ended(&summary, &exchange);
+        drop(measure);
         tracing::debug!(
             request = exchange.id.to_str().unwrap_or_default(),
             client = %exchange.client,
@@ -202,7 +197,7 @@ impl Ending {
                     let (returned, done) = plugin.on_complete(exchange, summary.clone()).await;
                     exchange = returned;
                     if let Err(fault) = done {
-                        tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), "{}", fault.message);
+                        tracing::warn!(request = exchange.id.to_str().unwrap_or_default(), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), "{}", fault.message);
                     }
                 }
             }

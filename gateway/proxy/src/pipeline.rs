@@ -195,7 +195,7 @@ async fn on_request<'a>(
                 outcome.participants.add(position);
                 return (exchange, Asked::Answered(answer));
             }
-            Err(fault) => match denied(plugin, &fault) {
+            Err(fault) => match denied(plugin, &fault, &exchange) {
                 Some(error) => return (exchange, Asked::Failed(error)),
                 None => continue,
             },
@@ -263,6 +263,7 @@ async fn upstream(
     keep_head: bool,
 ) -> Result<(Body, Framing), Error> {
     let upstream = forward::chosen(work.snapshot, exchange, &to.targets)?;
+    exchange.asked = Some(Arc::clone(&upstream.settings().name));
     let key = upstream.key_by().and_then(|by| key::of(by, exchange));
     let trusted = work.snapshot.trusts(work.peer.address.ip());
     let (host, mut request) = forward::outgoing(exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
@@ -272,8 +273,8 @@ async fn upstream(
     if let Some(handshake) = handshake {
         handshake.ask(request.headers_mut());
     }
-    let (policy, upload, deadline) = (&to.retry, work.upload, exchange.deadline);
-    let sending = Sending { upstream, host, policy, key, upload, handshake, deadline };
+    let (policy, upload, deadline, trace) = (&to.retry, work.upload, exchange.deadline, exchange.trace.as_ref());
+    let sending = Sending { upstream, host, policy, key, upload, handshake, deadline, trace };
     let (head, body) = forward::send(&sending, request).await?.into_parts();
     let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
     exchange.response = Some(Response { status: head.status, headers: head.headers });
@@ -284,7 +285,10 @@ async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin
     if plugin.phases().has(Phase::Service) {
         return match plugin.serve(&exchange, body, None).await {
             Ok(answer) => Ok(around::place(exchange, answer)),
-            Err(unanswered) => Err((exchange, unserved(&unanswered.fault))),
+            Err(unanswered) => {
+                let error = unserved(&unanswered.fault, &exchange);
+                Err((exchange, error))
+            }
         };
     }
     let body = match gather(&mut exchange, body, plugin).await {
@@ -294,13 +298,16 @@ async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin
     let (exchange, answer) = plugin.handle(exchange, body).await;
     match answer {
         Ok(answer) => Ok(place(exchange, answer)),
-        Err(fault) => Err((exchange, unserved(&fault))),
+        Err(fault) => {
+            let error = unserved(&fault, &exchange);
+            Err((exchange, error))
+        }
     }
 }
 
 /// There is nothing to skip to: without its answer the route has none.
-pub(crate) fn unserved(fault: &Fault) -> Error {
-    tracing::warn!(plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
+pub(crate) fn unserved(fault: &Fault, exchange: &Exchange) -> Error {
+    tracing::warn!(request = id_of(exchange), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
     failed(fault)
 }
 
@@ -357,7 +364,7 @@ async fn on_response(
             }
             Ok(BodyFlow::Respond(answer)) => (exchange, body) = place(exchange, answer),
             Err(fault) => {
-                if let Some(error) = denied(plugin, &fault) {
+                if let Some(error) = denied(plugin, &fault, &exchange) {
                     (exchange, body) = fail(exchange, &error, outcome);
                 }
             }
@@ -394,7 +401,7 @@ fn place(mut exchange: Box<Exchange>, answer: Answer) -> Answered {
 
 fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answered {
     let log = gateway_core::error::chain(error);
-    let id = exchange.id.to_str().unwrap_or_default();
+    let id = id_of(&exchange);
     match error.kind().status() {
         status if status.is_server_error() => {
             tracing::warn!(request = id, route = %exchange.route, status = status.as_u16(), error = error.kind().token(), "{log}");
@@ -406,12 +413,18 @@ fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answer
 }
 
 /// What a failed call means for the exchange: an error, or nothing where the configuration says to skip.
-pub(crate) fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault) -> Option<Error> {
+pub(crate) fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault, exchange: &Exchange) -> Option<Error> {
     let skipped = plugin.on_error() == OnError::Skip;
     tracing::warn!(
-        plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, skipped, "plugin failed"
+        request = id_of(exchange), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(),
+        detail = fault.message, skipped, "plugin failed"
     );
     (!skipped).then(|| failed(fault))
+}
+
+/// As in every entry about the exchange.
+fn id_of(exchange: &Exchange) -> &str {
+    exchange.id.to_str().unwrap_or_default()
 }
 
 fn failed(fault: &Fault) -> Error {

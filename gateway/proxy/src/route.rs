@@ -6,6 +6,7 @@ use crate::upstream::{Admission, Upstream, key};
 use gateway_config::{Allow, Compress, HostPolicy, KeyBy, Retry, Rewrite, Template, WebSocket};
 use gateway_core::Plugin;
 use gateway_core::exchange::{Answer, Exchange};
+use gateway_core::instruments::meters;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Route {
     pub cache: Option<RouteCache>,
     /// Which answers are compressed.
     pub compress: Option<Compress>,
+    /// What is counted of it.
+    pub meter: Arc<meters::Route>,
 }
 
 /// What answers a route.

@@ -3,9 +3,11 @@
 use crate::cache::Caching;
 use crate::chain::Chain;
 use crate::router::Router;
+use crate::tracing::Tracing;
 use crate::upstream::{Authorities, Upstream};
 use gateway_config::Network;
-use gateway_core::instruments::{Counter, Instruments};
+use gateway_core::instruments::{Counter, Instruments, Meters, meters};
+use gateway_core::observe::Observer;
 use gateway_core::pressure::Pressure;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,8 +28,22 @@ pub struct Snapshot {
     pub trusted_proxies: Vec<Network>,
     /// What is counted of every request.
     pub counters: Counters,
+    /// What is counted, traced and told of requests.
+    pub telemetry: Telemetry,
     /// Whether nothing more is taken on (HARDENING F8).
     pub pressure: Pressure,
+}
+
+/// What is counted, traced and told of requests.
+pub struct Telemetry {
+    /// What is counted.
+    pub meters: Meters,
+    /// Has the requests that no route took.
+    pub unmatched: Arc<meters::Route>,
+    /// None: `traceparent` is a field like others.
+    pub tracing: Option<Tracing>,
+    /// Who is told of every exchange that is over.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// What is counted of every request; made once, so that no name is looked up while one runs.

@@ -5,12 +5,13 @@ mod status;
 
 use crate::process::{Descriptor, Inherited};
 use crate::server::Running;
+use crate::telemetry::metrics::{self, Format};
 use anyhow::Context as _;
 use bytes::Bytes;
 use gateway_config::Admin;
 use gateway_core::clock::now;
 use gateway_core::repeats::Repeats;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -152,11 +153,25 @@ fn answer(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes
     }
     match request.uri().path() {
         "/status" => json(&status::of(running)),
+        "/metrics" => metrics(request, running),
         "/live" => text(StatusCode::OK, "live\n"),
         "/ready" if running.draining.load(Ordering::Relaxed) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/ready" => text(StatusCode::OK, "ready\n"),
-        _ => text(StatusCode::NOT_FOUND, "there is /status, /live, /ready and POST /cache/purge\n"),
+        _ => text(StatusCode::NOT_FOUND, "there is /status, /metrics, /live, /ready and POST /cache/purge\n"),
     }
+}
+
+/// Every figure, in the form that Prometheus asks for.
+fn metrics(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes>> {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::of(accept);
+    let Ok(written) = metrics::render(running, format) else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be written\n");
+    };
+    let mut response = Response::new(Full::from(written));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {

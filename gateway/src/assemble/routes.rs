@@ -3,6 +3,7 @@
 use super::plugins::Installed;
 use gateway_config::{Compression, Config, Diagnostic, Dispatch, Listener, Route};
 use gateway_core::exchange::Answer;
+use gateway_core::instruments::Meters;
 use gateway_core::{Phase, Plugin, problem};
 use gateway_proxy::cache::RouteCache;
 use gateway_proxy::chain::Chain;
@@ -22,6 +23,7 @@ pub(super) fn tables(
     config: &Config,
     plugins: &[Installed],
     upstreams: &Upstreams,
+    meters: &Meters,
 ) -> Result<HashMap<Arc<str>, Arc<Table>>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut tables = HashMap::new();
@@ -30,7 +32,7 @@ pub(super) fn tables(
             config.routes.iter().filter(|route| route.listeners.is_empty() || route.listeners.contains(&listener.name));
         let mut routes = Vec::new();
         for written in served {
-            match build(listener, written, plugins, upstreams) {
+            match build(listener, written, plugins, upstreams, meters) {
                 Ok(route) => routes.push((written.matches.clone(), written.priority, Arc::new(route))),
                 // A route on several listeners has its problem once.
                 Err(problem) if problems.contains(&*problem) => {}
@@ -55,6 +57,7 @@ fn build(
     written: &Route,
     plugins: &[Installed],
     upstreams: &Upstreams,
+    meters: &Meters,
 ) -> Result<route::Route, Box<Diagnostic>> {
     let problem = |code, message: String| Box::new(Diagnostic::error(code, message).at(&written.place));
     if listener.chain.len() + written.chain.len() > Chain::LONGEST {
@@ -126,7 +129,17 @@ fn build(
             Compression::On(compress) => Some(compress.clone()),
             Compression::Off => None,
         },
+        meter: meters.route(&written.name, &pattern(written)),
     })
+}
+
+/// The paths of a route as one text, for whoever counts: `/orders/{id}`, `/static/{*}`.
+pub(super) fn pattern(written: &Route) -> String {
+    let path = &written.matches.path;
+    match path.prefix {
+        true => format!("{}/{{*}}", path.text.trim_end_matches('/')),
+        false => path.text.clone(),
+    }
 }
 
 /// What tells a route's stored answers from all others: the listener, the route, what answers it, and every plugin that its requests

@@ -210,6 +210,8 @@ impl Reload {
             tracing::warn!("`[admin]` has changed; it stays as it is until the gateway is started again");
         }
         assembly.warn(Some(&before));
+        assembly.count(self.assembler.instruments.meters());
+        self.assembler.outlets.take_up(&assembly.config);
         self.rollback.watch(&before, &assembly);
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         assembly.snapshot.upstreams.values().for_each(Upstream::start);

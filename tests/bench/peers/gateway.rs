@@ -103,6 +103,12 @@ timeouts = {{ idle = "10 m" }}
         Self::new(upstream, &[], &(0..count).map(route).collect::<String>())
     }
 
+    /// The plain route, and a `[telemetry]` section. What is sent to a collector goes to the service, which takes everything.
+    pub(crate) fn telemetry(upstream: SocketAddr, section: &str) -> Self {
+        let collector = format!("[upstream.collector]\nendpoints = [\"http://{upstream}\"]\n");
+        Self::new(upstream, &["api-key"], &format!("{API_KEY}{KEY}{PLAIN}{collector}[telemetry]\n{section}\n"))
+    }
+
     /// Three calls in one answer, beside the one call.
     pub(crate) fn aggregate(upstream: SocketAddr) -> Self {
         Self::new(upstream, &["aggregate"], &format!("{AGGREGATE}{PLAIN}"))

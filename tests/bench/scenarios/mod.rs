@@ -5,6 +5,7 @@ mod http2;
 mod idle;
 mod instructions;
 mod reload;
+mod telemetry;
 mod threads;
 mod work;
 
@@ -25,7 +26,7 @@ pub(crate) struct Bench {
 
 type Scenario = fn(&Bench) -> Vec<Table>;
 
-pub(crate) const SCENARIOS: [(&str, Scenario); 13] = [
+pub(crate) const SCENARIOS: [(&str, Scenario); 14] = [
     ("plain", plain),
     ("64k", middle),
     ("1m", large),
@@ -37,6 +38,7 @@ pub(crate) const SCENARIOS: [(&str, Scenario); 13] = [
     ("aggregate", aggregate::measure),
     ("idle", idle::measure),
     ("reload", reload::measure),
+    ("telemetry", telemetry::measure),
     ("threads", threads::measure),
     ("instructions", instructions::measure),
 ];

@@ -7,6 +7,7 @@ mod compress;
 mod discover;
 mod plugin;
 mod store;
+mod telemetry;
 mod tls;
 mod upstream;
 
@@ -21,6 +22,9 @@ pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use discover::{Consul, Discover};
 pub use plugin::{Grants, LimitGrant, OnError, PluginConfig, PluginLimits, PluginUse, Secret};
 pub use store::{Store, WhenAway};
+pub use telemetry::{
+    AccessLog, LogField, LogFormat, LogTarget, Otlp, OtlpProtocol, ProcessLog, Rotation, Telemetry, TraceTrust, Traces,
+};
 pub use tls::{Certificate, ClientCertificates, Tls, TlsVersion};
 pub use upstream::*;
 
@@ -43,6 +47,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long connections are still taken once it is no longer ready.
     pub drain_delay: Duration,
+    /// What is counted, traced and told of requests.
+    pub telemetry: Telemetry,
     /// Where answers are kept.
     pub cache: CacheStore,
     /// Bytes of memory past which nothing more is taken on; none: by what the system allows.

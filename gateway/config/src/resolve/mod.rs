@@ -14,6 +14,7 @@ mod routes;
 mod secrets;
 mod specificity;
 mod stores;
+mod telemetry;
 mod tls;
 mod upstreams;
 
@@ -49,6 +50,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let listeners = listeners::resolve(document, &mut chains, &mut certificates, reports);
     let cache = cache::store(document, reports);
     let routes = routes::resolve(document, &names, &mut chains, reports);
+    let telemetry = telemetry::resolve(document, &names, reports);
     ambiguity::report(&routes, &listeners, reports);
     cache::warn_unused(document, &routes, reports);
     names.warn_unused(reports);
@@ -66,6 +68,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         certificate_files: certificates.files,
         plugin_directory,
         admin: admin.map(|address| address.0),
+        telemetry,
         cache,
         drain: server.drain().duration(),
         memory: server.memory.map(|memory| memory.bytes()),

@@ -89,6 +89,7 @@ impl State {
                 deadline: asked.map_or(deadline, |asked| asked.min(deadline)),
                 depth,
                 request_id: exchange.id.clone(),
+                trace: exchange.trace.clone(),
             },
             dispatch: Arc::clone(&exchange.dispatch),
             body: self.limits().body,

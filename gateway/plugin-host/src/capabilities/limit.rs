@@ -41,6 +41,9 @@ impl Host for State {
             Answer::Now(taken) => taken.map_err(refusal)?,
             Answer::Later(taken) => self.wait(taken).await?,
         };
+        let has_room = taken.standings.iter().all(|standing| standing.allowed);
+        let [allowed, refused] = &self.kept.limits;
+        if has_room { allowed } else { refused }.increment();
         if let Some(exchange) = self.exchange.as_deref_mut() {
             exchange.slots.extend(taken.slots);
         }

@@ -14,7 +14,7 @@ const NAMES: usize = 64;
 const NAME: usize = 64;
 
 /// The gateway's own counters under a plugin's name.
-const RESERVED: [&str; 3] = ["denied", "log-lost", "metrics-lost"];
+const RESERVED: [&str; 5] = ["denied", "log-lost", "metrics-lost", "limit-allowed", "limit-refused"];
 
 /// The numbers of one plugin.
 pub(crate) struct Metrics {
@@ -192,7 +192,7 @@ mod tests {
         for name in RESERVED {
             metrics.record(name, Sample::Add(1000));
         }
-        assert_eq!(instruments.counter("plugin.p.metrics-lost").value(), 6);
+        assert_eq!(instruments.counter("plugin.p.metrics-lost").value(), 8);
         assert_eq!(instruments.counter("plugin.p.denied").value(), 0);
     }
 }

@@ -90,6 +90,8 @@ pub(crate) fn exchange() -> Box<Exchange> {
         certificate: None,
         attributes: gateway_core::attributes::Attributes::default(),
         upstream: None,
+        asked: None,
+        trace: None,
         slots: Vec::new(),
         deadline: clock::now() + Duration::from_secs(10),
         depth: 0,

@@ -55,6 +55,8 @@ fn exchange(fields: &[(&str, &str)], attributes: &[(&str, &str)]) -> Exchange {
         stage: Stage::Request,
         attributes: known,
         upstream: None,
+        asked: None,
+        trace: None,
         slots: Vec::new(),
         deadline: now(),
         depth: 0,

@@ -259,6 +259,8 @@ fn twin(exchange: &Exchange, deadline: Instant) -> Exchange {
         stage: Stage::Request,
         attributes: Attributes::clone(&exchange.attributes),
         upstream: exchange.upstream.clone(),
+        asked: None,
+        trace: exchange.trace.clone(),
         // They are its client's.
         slots: Vec::new(),
         deadline,

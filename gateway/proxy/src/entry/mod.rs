@@ -13,6 +13,7 @@ mod tests;
 
 use crate::completion::{Completion, Outcome, ResponseBody};
 use crate::forward::{Bounds, ClientBody, Peer, client_address};
+use crate::measure::Measure;
 use crate::pipeline::{self, Work};
 use crate::route::Route;
 use crate::router::{Captured, Matched};
@@ -103,15 +104,21 @@ pub async fn serve(
     connection: &Connection,
     request: http::Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let started = now();
+    let method_and_version = (request.method(), request.version());
+    let measure = Measure::begin(&snapshot, &connection.listener, method_and_version, connection.tls.is_some(), now());
     let panicked = snapshot.counters.panicked.clone();
+    // Taken by what ends with the answer, where there is an exchange.
+    let mut measure = Some(measure);
     // It stays where it is: what is handed from future to future is copied each time.
     let (mut head, body) = request.into_parts();
-    let answered = AssertUnwindSafe(answer(snapshot, connection, &mut head, body, started)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(snapshot, connection, &mut head, body, &mut measure)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
         panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
     });
+    if let Some(measure) = measure {
+        measure.refused(response.status().as_u16());
+    }
     if let Some(hsts) = connection.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
         // The service's own word for it would be a second one, of which a browser takes the first (RFC 6797 8.1).
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -124,7 +131,7 @@ async fn answer(
     connection: &Connection,
     head: &mut Parts,
     body: Incoming,
-    started: Instant,
+    measure: &mut Option<Measure>,
 ) -> Response<ResponseBody> {
     let Some(table) = snapshot.tables.get(&connection.listener).cloned() else {
         return refusal(&Error::new(Kind::Overloaded, "the listener is being removed"));
@@ -138,6 +145,8 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let wish = admitted.wish.take();
+    let trusted = || snapshot.trusts(connection.peer.address.ip());
+    let trace = measure.as_mut().and_then(|measure| measure.admitted(&mut admitted.request.headers, trusted));
     if let Some(port) = table.redirect_https
         && !redirect::came_by_https(&connection.peer, &snapshot, &admitted.request.headers)
     {
@@ -148,7 +157,12 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let (route, captured, unmatched) = match matched {
-        Matched::Route(route, captured) => (Some(route), captured, None),
+        Matched::Route(route, captured) => {
+            if let Some(measure) = measure {
+                measure.routed(&route.meter);
+            }
+            (Some(route), captured, None)
+        }
         Matched::MethodNotAllowed(methods) => (None, Captured::default(), Some(not_allowed(&methods))),
         Matched::NotFound => (
             None,
@@ -167,7 +181,12 @@ async fn answer(
         Err(error) => return refusal(&error),
     };
     let (method, is_grpc) = (admitted.request.method.clone(), admitted.is_grpc);
-    let exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
+    let started = measure.as_ref().map_or_else(now, |measure| measure.started);
+    let mut exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
+    exchange.trace = trace;
+    if let Some(measure) = measure {
+        measure.begun(&exchange);
+    }
     let work = Work {
         snapshot: &snapshot,
         peer: &connection.peer,
@@ -180,7 +199,8 @@ async fn answer(
         (Some(route), _) => pipeline::run(&work, exchange, body, route).await,
         (None, answer) => pipeline::refuse(exchange, body, chain, answer.unwrap_or_default()).await,
     };
-    let completion = Completion::new(started, upload, route, table, snapshot);
+    let Some(measure) = measure.take() else { return refusal(&Error::new(Kind::Internal, "it was counted already")) };
+    let completion = Completion::new(measure, upload, route, table);
     match handshake {
         None => leave(exchange, body, outcome, &method, is_grpc, completion),
         Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),
@@ -243,6 +263,8 @@ fn exchange(
         stage: Stage::Request,
         attributes: Attributes::default(),
         upstream: None,
+        asked: None,
+        trace: None,
         slots: Vec::new(),
         deadline: started + deadline,
         depth: 0,

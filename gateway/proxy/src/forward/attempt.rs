@@ -2,10 +2,12 @@
 
 use super::response;
 use super::spare::Spare;
+use super::watch::Watch;
 use super::{HostField, Sending};
 use crate::upstream::{Endpoint, Lease};
 use gateway_config::{Retry as Policy, Statuses};
 use gateway_core::clock::now;
+use gateway_core::trace::Trace;
 use gateway_core::{Body, Error, Kind, Origin, Retry};
 use http::{Request, Response};
 use hyper::client::conn::TrySendError;
@@ -39,18 +41,37 @@ enum Silence {
 }
 
 impl Sending<'_> {
-    /// Sends the request and waits for the head of the answer.
-    ///
+    /// Sends the request and waits for the head of the answer; counted and told as one try, the `number`th after the first.
+    pub(super) async fn attempt(
+        &self,
+        mut request: Box<Request<Body>>,
+        tried: &[Arc<Endpoint>],
+        number: u32,
+    ) -> Result<Response<Body>, Box<Failed>> {
+        let watch = Watch::begin(self, &mut request, number);
+        let is_last = number >= self.policy.times;
+        let mut asked = None;
+        let result = self.exchange(request, tried, is_last, &mut asked).await;
+        if let Some(watch) = watch {
+            watch.end(asked.as_deref(), &result);
+        }
+        result
+    }
+
     /// A pooled connection may turn out to be closed. Then a new one to the same endpoint takes its place: if nothing was sent, or
     /// if nothing of an answer came and the request may be sent twice. That says nothing about the endpoint.
-    pub(super) async fn attempt(
+    async fn exchange(
         &self,
         request: Box<Request<Body>>,
         tried: &[Arc<Endpoint>],
         is_last: bool,
+        asked_of: &mut Option<Arc<Endpoint>>,
     ) -> Result<Response<Body>, Box<Failed>> {
         let admitted = self.upstream.admit(self.key, tried, self.deadline).await;
         let (endpoint, permit) = admitted.map_err(|error| Failed::of(error, None, None))?;
+        if self.trace.is_some_and(Trace::is_recorded) {
+            *asked_of = Some(Arc::clone(&endpoint));
+        }
         let mut request = request;
         let mut lease = match endpoint.lease(permit, self.deadline).await {
             Ok(lease) => lease,
@@ -59,6 +80,10 @@ impl Sending<'_> {
                 return Err(Failed::of(error, self.policy.connect.then_some(request), Some(endpoint)));
             }
         };
+        if let Some(meter) = self.upstream.meter() {
+            let sum = if lease.connected().reused { &meter.reused } else { &meter.opened };
+            sum.add(1);
+        }
         // Nothing of a body is kept, so a request with one is sent again only where nothing of it was sent.
         let is_repeatable = request.method().is_idempotent() && http_body::Body::is_end_stream(request.body());
         let may_repeat = is_repeatable && !is_last && repeats(self.policy);

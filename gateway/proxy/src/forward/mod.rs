@@ -10,6 +10,7 @@ mod stall;
 mod subrequest;
 mod template;
 mod upstream_body;
+mod watch;
 
 pub use client_body::{Bounds, ClientBody, Upload};
 pub use forwarded::{Peer, client_address};
@@ -26,6 +27,7 @@ use attempt::Failed;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use gateway_config::Retry as Policy;
 use gateway_core::clock::now;
+use gateway_core::trace::Trace;
 use gateway_core::{Body, Error, Exchange, Kind, Origin};
 use http::{HeaderValue, Request, Response};
 use std::sync::Arc;
@@ -56,6 +58,8 @@ pub struct Sending<'a> {
     pub handshake: Option<&'a Handshake>,
     /// When the head of the answer must be there.
     pub deadline: Instant,
+    /// Its trace, at the span that it is sent in.
+    pub trace: Option<&'a Trace>,
 }
 
 /// Sends a request, once more where the policy, the upstream's limits and the budget say so, and waits for the head of the answer.
@@ -64,7 +68,7 @@ pub struct Sending<'a> {
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
 pub async fn send(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
-    match sending.attempt(request, &[], sending.policy.times == 0).await {
+    match sending.attempt(request, &[], 0).await {
         Ok(response) => Ok(response),
         // On the heap: hardly any request comes here.
         Err(failed) => Box::pin(once_more(sending, failed)).await,
@@ -87,7 +91,7 @@ async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Respons
         drop(answer);
         tried.extend(endpoint);
         tokio::time::sleep_until(sending.deadline.min(now() + pause).into()).await;
-        match sending.attempt(request, &tried, number == policy.times).await {
+        match sending.attempt(request, &tried, number).await {
             Ok(response) => return Ok(response),
             Err(again) => failed = again,
         }

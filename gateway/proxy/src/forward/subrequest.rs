@@ -6,8 +6,9 @@ use crate::upstream::{Authorities, Destination, Upstream};
 use gateway_config::{Endpoint, Retry as Policy};
 use gateway_core::dispatch::{BoxFuture, Call, Dispatch, Target};
 use gateway_core::headers::strip_hop_by_hop;
+use gateway_core::trace::{BAGGAGE, Carried, TRACESTATE};
 use gateway_core::{Body, Error, Kind};
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderValue, TE};
 use http::{Response, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,11 +34,18 @@ impl Dispatch for Snapshot {
                     (Arc::new(origin(host, *port, authorities, *private).await?), HostField::Given(field))
                 }
             };
-            let deadline = call.deadline;
+            let (deadline, trace) = (call.deadline, call.trace.clone());
             let (upload, policy) = (Upload::default(), Policy::default());
-            let upstream = &*upstream;
-            let sending =
-                Sending { upstream, host, policy: &policy, key: None, upload: &upload, handshake: None, deadline };
+            let sending = Sending {
+                upstream: &upstream,
+                host,
+                policy: &policy,
+                key: None,
+                upload: &upload,
+                handshake: None,
+                deadline,
+                trace: trace.as_ref(),
+            };
             super::send(&sending, outgoing(call)).await
         })
     }
@@ -49,9 +57,17 @@ impl Dispatch for Snapshot {
 
 fn outgoing(call: Call) -> Box<http::Request<Body>> {
     let (mut head, body) = call.request.into_parts();
+    // What gRPC needs, and no plugin can write.
+    let trailers = head.headers.get(TE).cloned();
     strip_hop_by_hop(&mut head.headers);
+    head.headers.extend(trailers.map(|trailers| (TE, trailers)));
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(request::REQUEST_ID, call.request_id);
+    if let Some(trace) = &call.trace {
+        let Carried { state, baggage } = trace.carried().clone();
+        let carried = [(TRACESTATE, state), (BAGGAGE, baggage)];
+        head.headers.extend(carried.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    }
     request::finish(&mut head.headers);
     head.version = Version::HTTP_11;
     Box::new(http::Request::from_parts(head, body))

@@ -4,6 +4,7 @@ use super::{Matched, Router};
 use crate::route::{Dispatch, Route};
 use gateway_config::{Allow, Host, Match, PathPattern, Segment, ValueMatch, specificity};
 use gateway_core::exchange::{Answer, Request};
+use gateway_core::instruments::Meters;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,7 @@ fn route(name: &str) -> Arc<Route> {
         admission: None,
         cache: None,
         compress: None,
+        meter: Meters::default().route(&name.into(), ""),
     })
 }
 

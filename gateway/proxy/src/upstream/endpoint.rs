@@ -11,7 +11,7 @@ use gateway_core::clock::now;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use serde::Serialize;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
@@ -30,6 +30,8 @@ pub struct Endpoint {
     /// How often it was ejected, the last times without much between them.
     ejections: AtomicU32,
     ejected_until: Moment,
+    /// How often in all.
+    ejected: AtomicU64,
     /// What was asked of it from time to time says that it is down.
     is_down: AtomicBool,
     /// Good or bad answers in a row to what was asked from time to time.
@@ -52,6 +54,10 @@ pub struct EndpointStatus {
     pub active: usize,
     /// Failures in a row.
     pub failures: u32,
+    /// How often it was ejected.
+    pub ejections: u64,
+    /// Connections that nobody uses.
+    pub idle: usize,
 }
 
 /// A connection for one request.
@@ -75,6 +81,7 @@ impl Endpoint {
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
             ejected_until: Moment::default(),
+            ejected: AtomicU64::new(0),
             is_down: AtomicBool::new(false),
             streak: AtomicU32::new(0),
             well_since: Moment::default(),
@@ -127,6 +134,7 @@ impl Endpoint {
         self.ejections.store(times, Ordering::Relaxed);
         let rest = base * (1_u32 << (times - 1).min(4)).min(LONGEST);
         self.ejected_until.set(now + rest);
+        self.ejected.fetch_add(1, Ordering::Relaxed);
         self.well_since.set(now + rest);
         self.failures.store(0, Ordering::Relaxed);
         rest
@@ -192,6 +200,12 @@ impl Endpoint {
         *self.siblings.lock() = Arc::downgrade(siblings);
     }
 
+    /// Where it is, as it was written or found.
+    #[must_use]
+    pub fn host_and_port(&self) -> (&str, u16) {
+        self.pool.destination().host_and_port()
+    }
+
     /// `host:port`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -211,6 +225,8 @@ impl Endpoint {
             state,
             active: self.active(),
             failures: self.failures.load(Ordering::Relaxed),
+            ejections: self.ejected.load(Ordering::Relaxed),
+            idle: self.pool.idle_count(),
         }
     }
 }

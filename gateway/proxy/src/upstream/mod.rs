@@ -35,6 +35,7 @@ use endpoints::{Choice, Endpoints, Member};
 use gateway_config::{Balance, Discover};
 use gateway_core::breaker::{Breaker, Terms};
 use gateway_core::clock::now;
+use gateway_core::instruments::{Meters, meters};
 use gateway_core::{Error, Kind};
 use pool::Pool;
 use rustls::ClientConfig;
@@ -59,7 +60,10 @@ pub struct Upstream {
     /// Tries so far, of all requests.
     tries: AtomicU64,
     retried: AtomicU64,
+    /// How often the breaker opened.
+    opened: AtomicU64,
     started: AtomicBool,
+    metered: Option<(Meters, Arc<meters::Upstream>)>,
 }
 
 /// What is known of a service, for people.
@@ -75,6 +79,8 @@ pub struct UpstreamStatus {
     pub retries: u64,
     /// Nothing or only a little is asked of it for a while: most of it failed.
     pub breaker_open: bool,
+    /// How often that began.
+    pub breaker_opened: u64,
 }
 
 impl Upstream {
@@ -123,9 +129,24 @@ impl Upstream {
             breaker,
             tries: AtomicU64::new(0),
             retried: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
             started: AtomicBool::new(false),
+            metered: None,
             settings,
         })
+    }
+
+    /// The same, counted among these meters.
+    #[must_use]
+    pub fn metered(mut self, meters: &Meters) -> Self {
+        self.metered = Some((meters.clone(), meters.upstream(&self.settings.name)));
+        self
+    }
+
+    /// What is counted of it, where anything is.
+    #[must_use]
+    pub fn meter(&self) -> Option<&meters::Upstream> {
+        self.metered.as_ref().filter(|(meters, _)| meters.are_on()).map(|(_, meter)| &**meter)
     }
 
     /// Begins to look for its endpoints and to ask them how they are. It ends when nobody has the service any more.
@@ -220,6 +241,7 @@ impl Upstream {
         if let Some(breaker) = &self.breaker
             && breaker.failed(self.tries.load(Ordering::Relaxed), now())
         {
+            self.opened.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(upstream = %self.settings.name, "fails too often and is not asked for a while");
         }
     }
@@ -239,6 +261,7 @@ impl Upstream {
             tries: self.tries.load(Ordering::Relaxed),
             retries: self.retried.load(Ordering::Relaxed),
             breaker_open: self.breaker.as_ref().is_some_and(Breaker::is_tripped),
+            breaker_opened: self.opened.load(Ordering::Relaxed),
         }
     }
 

@@ -106,6 +106,18 @@ impl Pool {
         }
     }
 
+    /// Connections that nobody uses.
+    pub(super) fn idle_count(&self) -> usize {
+        self.shelves
+            .iter()
+            .map(|shelf| {
+                let mut shelf = shelf.lock();
+                let unused = shelf.shared.iter_mut().filter(|(connection, _)| connection.requests() == 0).count();
+                shelf.idle.len() + unused
+            })
+            .sum()
+    }
+
     /// Another request may use it.
     pub(super) fn put(&self, connected: Connected) {
         if self.dialer.is_shared() {

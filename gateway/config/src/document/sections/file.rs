@@ -1,6 +1,6 @@
 //! The top level of a file, and its small sections.
 
-use super::{CacheStore, Chain, Listener, Plugin, Route, SecretSource, Store, Upstream};
+use super::{CacheStore, Chain, Listener, Plugin, Route, SecretSource, Store, Telemetry, Upstream};
 use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
@@ -20,6 +20,8 @@ section! {
         "admin" => admin: Spanned<AdminListener>, optional;
         /// Where answers of routes with `cache` are kept.
         "cache" => cache: Spanned<CacheStore>, optional;
+        /// What is counted, traced and told of requests.
+        "telemetry" => telemetry: Spanned<Telemetry>, optional;
         /// Sockets that take requests: `[[listener]]`, one for each.
         "listener" => listeners: Vec<Spanned<Listener>>, empty;
         /// Services that requests go to: `[upstream.NAME]`.
@@ -78,6 +80,7 @@ impl Document {
         once("plugins", &mut self.plugins, other.plugins, reports);
         once("cache", &mut self.cache, other.cache, reports);
         once("admin", &mut self.admin, other.admin, reports);
+        once("telemetry", &mut self.telemetry, other.telemetry, reports);
         self.listeners.extend(other.listeners);
         self.upstreams.0.extend(other.upstreams.0);
         self.plugin.0.extend(other.plugin.0);

@@ -10,6 +10,7 @@ mod retry;
 mod route;
 mod secret;
 mod store;
+mod telemetry;
 mod tls;
 mod upstream;
 mod websocket;
@@ -24,6 +25,7 @@ pub(crate) use retry::{Condition, Retry, Word};
 pub(crate) use route::{Leniency, Match, Respond, Rewrite, Route};
 pub(crate) use secret::{SecretSource, SecretValue};
 pub(crate) use store::{LimitGrant, Store};
+pub(crate) use telemetry::{AccessLog, LogTarget, LogWord, Otlp, Telemetry};
 pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::{
     Balance, Breaker, Consul, Discover, EndpointEntry, Health, KeyBy, Outliers, Upstream, UpstreamTls,

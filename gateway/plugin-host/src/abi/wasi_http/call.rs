@@ -10,6 +10,7 @@ use crate::plugin::PluginSettings;
 use bytes::Bytes;
 use gateway_core::dispatch::{self, DEPTH, Dispatch, Target};
 use gateway_core::plugin::Next;
+use gateway_core::trace::Trace;
 use gateway_core::{Body, Error, Exchange, Kind, clock};
 use http::{HeaderValue, Method, Uri};
 use http_body::Frame;
@@ -33,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Instant,
     /// What the client asked for; a request that names no authority has this one.
     authority: Arc<str>,
+    /// The trace that what it asks is told in, at the span of this call.
+    trace: Option<Trace>,
     next: Option<Arc<dyn Next>>,
     settings: Arc<PluginSettings>,
     kept: Arc<Kept>,
@@ -53,6 +56,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn new(
         exchange: &Exchange,
+        trace: Option<Trace>,
         next: Option<Arc<dyn Next>>,
         settings: &Arc<PluginSettings>,
         kept: &Arc<Kept>,
@@ -64,6 +68,7 @@ impl Call {
             depth: exchange.depth.saturating_add(1),
             deadline: wall.map_or(exchange.deadline, |wall| wall.min(exchange.deadline)),
             authority: Arc::clone(&exchange.request.authority),
+            trace,
             next,
             settings: Arc::clone(settings),
             kept: Arc::clone(kept),
@@ -206,6 +211,7 @@ impl Call {
             deadline: asked.map_or(self.deadline, |asked| asked.min(self.deadline)),
             depth: self.depth,
             request_id: self.id.clone(),
+            trace: self.trace.clone(),
         };
         match self.dispatch.call(call).await {
             Ok(response) => Ok(self.response(response)),

@@ -16,6 +16,7 @@ use crate::pool::LOOK;
 use gateway_core::exchange::Request;
 use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::plugin::{FaultKind, Next};
+use gateway_core::trace::Trace;
 use gateway_core::{Body, Exchange, Phase, clock};
 use http::{HeaderMap, Uri};
 use http_body::Body as _;
@@ -111,12 +112,13 @@ impl Http {
     pub(crate) fn prepare(
         &self,
         exchange: &Exchange,
+        trace: Option<Trace>,
         body: Body,
         next: Option<Arc<dyn Next>>,
         books: &Arc<Books>,
         phase: Phase,
     ) -> Prepared {
-        let call = Arc::new(Call::new(exchange, next, &self.settings, &self.kept));
+        let call = Arc::new(Call::new(exchange, trace, next, &self.settings, &self.kept));
         let lent = Lent::new(body, Arc::clone(&call));
         let untouched = Some(lent.untouched());
         Prepared { request: request(&exchange.request, lent), call, untouched, books: Arc::clone(books), phase }

@@ -43,7 +43,7 @@ pub(super) fn run(options: &PluginTest) -> anyhow::Result<()> {
         workers: Arc::new(Workers::start(1)?),
         runtime: runtime.handle().clone(),
         plugin: name(&component, &inspection),
-        answers: inspection.phases.contains(&Phase::Handle),
+        answers: inspection.phases.iter().any(|phase| matches!(phase, Phase::Handle | Phase::Service)),
         component: component.canonicalize()?,
         transcript,
     };

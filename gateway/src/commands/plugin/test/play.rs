@@ -34,7 +34,7 @@ use tokio::runtime::Handle;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of an answer: a transcript is for people.
-const LONGEST: usize = 16 << 20;
+pub(super) const LONGEST: usize = 16 << 20;
 
 /// Instances of the plugin at once: exchanges come one after the other.
 const INSTANCES: u32 = 8;
@@ -170,6 +170,7 @@ impl Stage {
             deadline: written.deadline,
             allow: written.allow,
             body_limit: written.body_limit,
+            meter: Instruments::default().meters().route(&written.name, "/"),
             admission: None,
             cache: None,
             compress: None,

@@ -2,13 +2,16 @@
 //!
 //! These are the only plugins of the program that are no components, and they are part of no gateway that serves.
 
+use super::play::LONGEST;
 use super::scenario::{Answer as Written, SERVICE, Scenario};
 use super::transcript::Transcript;
 use bytes::Bytes;
 use gateway_core::attributes::Owner;
 use gateway_core::dispatch::{BoxFuture, Call as SubRequest, Dispatch, Target};
 use gateway_core::exchange::{Answer, Exchange};
-use gateway_core::plugin::{BodyFlow, Call, Flow, OnError, Phases, Summary};
+use gateway_core::plugin::{
+    BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Phases, Streamed, Summary, Unanswered,
+};
 use gateway_core::{Body, Error, Kind, Phase, Plugin};
 use http::{HeaderMap, Method, Response};
 use parking_lot::Mutex;
@@ -74,6 +77,7 @@ impl Dispatch for Script {
                 Target::Origin { host, port, tls, .. } => origin(host, *port, *tls),
             };
             let (head, body) = call.request.into_parts();
+            let body = body.gather(LONGEST).await?;
             let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
             let answer = self.ask(&format!("fetch {who}"), &who, &head.method, target, &head.headers, &body);
             let answer =
@@ -192,6 +196,12 @@ impl Plugin for Around {
             },
         );
         Box::pin(async move { (exchange, Ok(answer)) })
+    }
+
+    fn serve(&self, _: &Exchange, body: Body, _: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed> {
+        let message = "it answers with no stream".to_owned();
+        let fault = Fault { plugin: Arc::clone(&self.name), phase: Phase::Service, kind: FaultKind::Trap, message };
+        Box::pin(async move { Err(Unanswered { fault, body: Some(body) }) })
     }
 
     fn on_request_body(&self, exchange: Box<Exchange>, _: Bytes) -> Call<'_, BodyFlow> {
