@@ -1,7 +1,7 @@
 // Calls to services; `plugin.toml` asks for `http`.
 
 import { fetch as one, fetchAll as several } from 'gateway:plugin/http@0.1.0';
-import { decode, encode, fields } from './index.js';
+import { decode, encode, fields, latin1 } from './index.js';
 
 function lower(call) {
   const { url, method = 'GET', headers = {}, body = '', timeout } = typeof call === 'string' ? { url: call } : call;
@@ -22,7 +22,7 @@ class Answer {
 
   header(name) {
     const field = this.headers.find((field) => field.name === name.toLowerCase());
-    return field && String.fromCharCode(...field.value);
+    return field && latin1(field.value);
   }
 
   text() {

@@ -141,5 +141,7 @@ export function config(): any;
 export function encode(text: string): Uint8Array;
 /** UTF-8; throws where it is none. */
 export function decode(bytes: Uint8Array): string;
+/** A letter for each byte. */
+export function latin1(bytes: Uint8Array): string;
 /** Header fields as the gateway takes them. */
 export function fields(headers?: Headers): Field[];

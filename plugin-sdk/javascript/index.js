@@ -49,26 +49,24 @@ export function config() {
   return JSON.parse(configuration());
 }
 
-/** UTF-8; QuickJS has no TextEncoder. */
+/** UTF-8; QuickJS has no TextEncoder. What it has natively is many times faster than a loop over bytes. */
 export function encode(text) {
-  const escaped = encodeURIComponent(text);
-  const bytes = [];
-  for (let at = 0; at < escaped.length; at += 1) {
-    if (escaped[at] === '%') {
-      bytes.push(parseInt(escaped.slice(at + 1, at + 3), 16));
-      at += 2;
-    } else {
-      bytes.push(escaped.charCodeAt(at));
-    }
-  }
-  return Uint8Array.from(bytes);
+  const bytes = unescape(encodeURIComponent(text));
+  const encoded = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += 1) encoded[at] = bytes.charCodeAt(at);
+  return encoded;
 }
 
 /** UTF-8; throws a URIError where it is none. */
 export function decode(bytes) {
-  let escaped = '';
-  for (const byte of bytes) escaped += `%${byte.toString(16).padStart(2, '0')}`;
-  return decodeURIComponent(escaped);
+  return decodeURIComponent(escape(latin1(bytes)));
+}
+
+/** A letter for each byte. A call takes a bounded number of arguments. */
+export function latin1(bytes) {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096));
+  return text;
 }
 
 /** Header fields as the gateway takes them. */

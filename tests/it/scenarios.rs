@@ -116,3 +116,27 @@ fn limits_hold_in_a_scenario_and_its_failures_are_told() {
     let seen = fs::read_to_string(folder.path().join("scenarios/endless.golden")).unwrap();
     assert!(seen.contains("--- failed: cpu in handle\n") && seen.contains("--- answer 503\n"), "{seen}");
 }
+
+#[test]
+fn a_component_of_any_abi_can_be_tested() {
+    let scenario = r#"
+[plugin]
+grants = { http = ["service"] }
+[[answer]]
+body = "hello"
+[[exchange]]
+request = "POST /x?y=1"
+headers = { x-do = "upper" }
+body = "abc"
+"#;
+    for (name, seen) in [
+        ("middleware", "--- service POST /x?y=1\nx-do: upper\n\nabc\n--- answer 200\n\nHELLO\n"),
+        ("service", "--- answer 200\nx-abi: wasi:http 0.3\nx-path: /x?y=1\n\nabc\n"),
+        ("proxy", "--- answer 200\nx-abi: wasi:http 0.2\nx-path: /x?y=1\n\nabc\n"),
+    ] {
+        let folder = folder(&[("one.toml", scenario)]);
+        assert!(test(folder.path(), &component(name), &["--bless"]).status.success(), "{name}");
+        let golden = fs::read_to_string(folder.path().join("scenarios/one.golden")).unwrap();
+        assert!(golden.ends_with(seen), "{name}: {golden}");
+    }
+}

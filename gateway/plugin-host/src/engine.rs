@@ -26,8 +26,8 @@ pub(crate) fn concurrent(instances: u32) -> wasmtime::Result<Engine> {
 
 fn config(instances: u32, stacks: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    // Address space only: a slot costs memory when a guest touches it. One linear memory an instance is what toolchains
-    // make; a component with more uses the slots of others and is told so when there are none left.
+    // Address space only: a slot costs memory when a guest touches it. One linear memory an instance is what most toolchains
+    // make; an instance with more takes the places of as many (`Loaded::slots`).
     pool.total_component_instances(instances)
         .total_memories(instances)
         .total_stacks(stacks)

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -140,7 +140,7 @@ impl Host {
             Linked::Gateway(component) => {
                 settings.grants = settings.grants.for_asked(loaded.asked())?;
                 let pool =
-                    Pool::new(Arc::clone(self), component.clone(), Arc::new(settings.clone()), Arc::clone(&kept));
+                    Pool::new(self, component.clone(), loaded.slots, Arc::new(settings.clone()), Arc::clone(&kept));
                 self.shared.pools.lock().push(Arc::downgrade(&pool));
                 let first = pool.first().await?;
                 pool.put(first);
@@ -153,7 +153,7 @@ impl Host {
                     return Err(LoadError::Unreadable);
                 }
                 let settings = Arc::new(settings.clone());
-                let http = Http::start(self, Arc::clone(linked), loaded.abi, settings, Arc::clone(&kept)).await?;
+                let http = Http::start(self, Arc::clone(linked), &loaded, settings, Arc::clone(&kept)).await?;
                 Guest::Http(Box::new(http))
             }
         };
@@ -204,8 +204,20 @@ impl Shared {
         live
     }
 
+    /// Room for one more instance, which takes so many of the process's places; what stands idle makes way.
+    pub(crate) fn room(&self, slots: u32) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(room) = Arc::clone(&self.instances).try_acquire_many_owned(slots) {
+                return Some(room);
+            }
+            if !self.reclaim() {
+                return None;
+            }
+        }
+    }
+
     /// Makes room for an instance by dropping one that stands idle, of whichever plugin has the most.
-    pub(crate) fn reclaim(&self) -> bool {
+    fn reclaim(&self) -> bool {
         let most = self.pools().into_iter().map(|pool| (pool.idle(), pool)).max_by_key(|(idle, _)| *idle);
         most.is_some_and(|(_, pool)| pool.shed())
     }

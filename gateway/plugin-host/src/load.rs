@@ -34,6 +34,8 @@ pub struct Loaded {
     pub compile_time: Duration,
     /// Whether it had been compiled before.
     pub cached: bool,
+    /// Places of the process that an instance of it takes: one for each of its linear memories, of which most languages make one.
+    pub(crate) slots: u32,
     pub(crate) linked: Linked,
 }
 
@@ -158,6 +160,7 @@ impl Host {
             }
         };
         let compile_time = begin.elapsed();
+        let slots = component.resources_required().map_or(1, |required| required.num_memories.max(1));
         let linked = match abi {
             Abi::Gateway => {
                 let link = |error| LoadError::Link(format!("{error:#}"));
@@ -179,6 +182,7 @@ impl Host {
             size: source.len(),
             compile_time,
             cached,
+            slots,
             linked,
         }))
     }

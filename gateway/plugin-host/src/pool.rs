@@ -32,6 +32,8 @@ pub(crate) struct Pool {
     pub(crate) kept: Arc<Kept>,
     /// Locked by another thread only to steal, to sweep and to count.
     shelves: ThreadLocal<Mutex<Vec<Instance>>>,
+    /// Places of the process that an instance takes.
+    slots: u32,
     capacity: usize,
     permits: Arc<Semaphore>,
     /// Calls that wait for an instance.
@@ -48,15 +50,17 @@ enum Place {
 
 impl Pool {
     pub(crate) fn new(
-        host: Arc<Host>,
+        host: &Arc<Host>,
         component: Component,
+        slots: u32,
         settings: Arc<PluginSettings>,
         kept: Arc<Kept>,
     ) -> Arc<Self> {
         let capacity = host.threads.saturating_add(settings.limits.waiting).clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
-            host,
+            host: Arc::clone(host),
             component,
+            slots,
             settings,
             kept,
             shelves: ThreadLocal::new(),
@@ -127,10 +131,7 @@ impl Pool {
             // All of them may be idle and kept for other phases.
             self.shed().then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten()
         })?;
-        let shared = &self.host.shared;
-        let instance = || Arc::clone(&shared.instances).try_acquire_owned().ok();
-        let common = instance().or_else(|| shared.reclaim().then(instance).flatten())?;
-        Some((own, common))
+        Some((own, self.host.shared.room(self.slots)?))
     }
 
     /// Waits, not long and not with many others.

@@ -207,6 +207,53 @@ async fn the_process_s_bound_is_shared() {
     assert_eq!(plugins.iter().map(|plugin| plugin.name().to_string()).next().unwrap(), "plugin-0");
 }
 
+/// An instance takes a place for each of its memories, so that the engine never has to refuse one (HARDENING W8).
+#[tokio::test]
+async fn w8_an_instance_with_several_memories_takes_as_many_places() {
+    let host = Host::new(HostOptions { instances: 7, threads: 1, ..HostOptions::default() }).unwrap();
+    let component = with_memories(&key_check(), 2);
+    let mut plugins = Vec::new();
+    for number in 0..4 {
+        let mut settings = kit::settings();
+        settings.name = format!("plugin-{number}").into();
+        plugins.push(kit::try_plugin(&host, &component, settings).await.unwrap());
+    }
+    for plugin in plugins.iter().chain(&plugins) {
+        on_request(plugin).await.unwrap();
+    }
+    assert_eq!(plugins.iter().map(|plugin| plugin.instances().live).sum::<usize>(), 2);
+    assert_eq!(host.free_instances(), 1);
+    let small = kit::try_plugin(&host, &key_check(), kit::settings()).await.unwrap();
+    on_request(&small).await.unwrap();
+    assert_eq!(host.free_instances(), 0);
+}
+
+/// The component with so many more modules, each with a memory, instantiated.
+fn with_memories(component: &[u8], more: u32) -> Vec<u8> {
+    use wasm_encoder::{ComponentSection as _, InstanceSection, MemorySection, MemoryType, Module, ModuleSection};
+    let top = wasmparser::Parser::new(0).parse_all(component).filter_map(Result::ok);
+    let mut depth = 0;
+    let mut modules = 0;
+    for payload in top {
+        match payload {
+            wasmparser::Payload::ModuleSection { .. } if depth == 0 => (modules, depth) = (modules + 1, 1),
+            wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. } => depth += 1,
+            wasmparser::Payload::End(_) if depth > 0 => depth -= 1,
+            _ => {}
+        }
+    }
+    let mut whole = component.to_vec();
+    for number in 0..more {
+        let (mut memories, mut module, mut instances) = (MemorySection::new(), Module::new(), InstanceSection::new());
+        let memory = MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
+        module.section(memories.memory(memory));
+        ModuleSection(&module).append_to_component(&mut whole);
+        instances.instantiate(modules + number, Vec::<(&str, wasm_encoder::ModuleArg)>::new());
+        instances.append_to_component(&mut whole);
+    }
+    whole
+}
+
 /// A directory of this test, removed after it.
 struct Directory(PathBuf);
 

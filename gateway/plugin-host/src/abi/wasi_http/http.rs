@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::instance::Failure;
 use crate::kept::Kept;
 use crate::limits::PATIENCE;
-use crate::load::LoadError;
+use crate::load::{LoadError, Loaded};
 use crate::meter::Stop;
 use crate::plugin::{Books, Instances, PluginSettings};
 use crate::pool::LOOK;
@@ -35,6 +35,7 @@ pub(crate) struct Http {
     host: Arc<Host>,
     linked: Arc<ProxyPre<HttpState>>,
     abi: Abi,
+    slots: u32,
     settings: Arc<PluginSettings>,
     kept: Arc<Kept>,
     /// Instances stay on the thread that serves their requests, as connections do.
@@ -63,16 +64,18 @@ impl Http {
     pub(crate) async fn start(
         host: &Arc<Host>,
         linked: Arc<ProxyPre<HttpState>>,
-        abi: Abi,
+        loaded: &Loaded,
         settings: Arc<PluginSettings>,
         kept: Arc<Kept>,
     ) -> Result<Self, LoadError> {
+        let (abi, slots) = (loaded.abi, loaded.slots);
         let capacity = host.threads.saturating_add(settings.limits.waiting).clamp(1, Semaphore::MAX_PERMITS / AT_ONCE);
         let at_once = if abi == Abi::WasiHttp03 && !settings.isolate { AT_ONCE } else { 1 };
         let http = Self {
             host: Arc::clone(host),
             linked,
             abi,
+            slots,
             settings,
             kept,
             handlers: ThreadLocal::new(),
@@ -96,6 +99,7 @@ impl Http {
             host: Arc::clone(&self.host),
             linked: Arc::clone(&self.linked),
             abi: self.abi,
+            slots: self.slots,
             settings: Arc::clone(&self.settings),
             kept: Arc::clone(&self.kept),
             permits: Arc::clone(&self.instances),

@@ -124,6 +124,8 @@ pub(crate) struct Maker {
     pub(crate) host: Arc<Host>,
     pub(crate) linked: Arc<ProxyPre<HttpState>>,
     pub(crate) abi: Abi,
+    /// Places of the process that an instance takes.
+    pub(crate) slots: u32,
     pub(crate) settings: Arc<PluginSettings>,
     pub(crate) kept: Arc<Kept>,
     /// Instances that this plugin may still have.
@@ -135,9 +137,7 @@ impl Maker {
         let full = |text: &'static str| move || wasmtime::Error::from(Full(text));
         let own =
             Arc::clone(&self.permits).try_acquire_owned().map_err(|_| full("the plugin has all its instances")())?;
-        let shared = &self.host.shared;
-        let instance = || Arc::clone(&shared.instances).try_acquire_owned().ok();
-        let common = instance().or_else(|| shared.reclaim().then(instance).flatten());
+        let common = self.host.shared.room(self.slots);
         Ok((own, common.ok_or_else(full("all instances of the process are in use"))?))
     }
 }

@@ -12,6 +12,9 @@ const COMPILER: Tool = Tool {
     hint: "in the plugin's folder: `python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1`",
 };
 
+/// Bytes of stack. Zig would take 16 MiB, which each instance would have.
+const STACK: &str = "-Wl,-z,stack-size=262144";
+
 /// The bindings that `wit-bindgen c` makes of gateway.wit, and phases that nobody calls in place of those that are not written.
 const SDK: [(&str, &str); 3] = [
     ("sdk/c/gateway_plugin.h", include_str!("../../../../../../plugin-sdk/c/gateway_plugin.h")),
@@ -41,7 +44,9 @@ pub(super) fn build(place: &Workplace<'_>) -> anyhow::Result<Vec<u8>> {
     let target: &[&str] = if is_zig { &["cc", "-target", "wasm32-wasi"] } else { &["--target=wasm32-wasip1"] };
     let output = place.output();
     let mut arguments: Vec<OsString> = target.iter().map(OsString::from).collect();
-    arguments.extend(["-std=gnu17", "-Wall", "-Wextra", "-O2", "-s", "-mexec-model=reactor", "-I"].map(OsString::from));
+    arguments.extend(
+        ["-std=gnu17", "-Wall", "-Wextra", "-O2", "-s", "-mexec-model=reactor", STACK, "-I"].map(OsString::from),
+    );
     arguments.push(place.made.join("sdk/c").into_os_string());
     arguments.extend(sources);
     arguments.extend(["-o".into(), output.clone().into_os_string()]);
