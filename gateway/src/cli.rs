@@ -31,6 +31,14 @@ pub(crate) enum Command {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Compile the component on standard input into a cache: the gateway starts this for components that take long
+    #[command(hide = true)]
+    Compile {
+        /// The cache's folder
+        cache: PathBuf,
+        /// The interface by which it is a plugin
+        abi: String,
+    },
 }
 
 #[derive(Debug, Args)]

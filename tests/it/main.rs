@@ -8,6 +8,7 @@ mod cache_changes;
 mod cache_collapse;
 mod cache_consumers;
 mod cache_identity;
+mod compiling;
 mod compression;
 mod disconnects;
 mod discovery;

@@ -42,6 +42,11 @@ impl Cache {
         })
     }
 
+    /// Where it is.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The compiled form of this source, where a sound one is there.
     pub(crate) fn read(&self, engine: &Engine, source: &[u8]) -> Option<Component> {
         let path = self.path(source);

@@ -4,6 +4,7 @@ use crate::abi::gateway::Imports;
 use crate::abi::wasi_http::{self, Concurrent, Http};
 use crate::cache::Cache;
 use crate::capabilities::crypto::password;
+use crate::compile::Compiler;
 use crate::engine;
 use crate::kept::Kept;
 use crate::limits::MEMORY_CEILING;
@@ -34,12 +35,14 @@ pub struct HostOptions {
     pub threads: usize,
     /// Where plugins' counters stand.
     pub instruments: Instruments,
+    /// Who compiles what takes long, where there is a cache; otherwise it is done in this process.
+    pub compiler: Option<Compiler>,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(4, usize::from);
-        Self { cache: None, instances: 1000, threads, instruments: Instruments::default() }
+        Self { cache: None, instances: 1000, threads, instruments: Instruments::default(), compiler: None }
     }
 }
 
@@ -67,6 +70,7 @@ pub struct Host {
     /// What components of `wasi:http` need; made for the first one.
     concurrent: OnceLock<Concurrent>,
     cached_in: Option<PathBuf>,
+    pub(crate) compiler: Option<Compiler>,
     total: u32,
     instruments: Instruments,
     kept: Mutex<HashMap<Arc<str>, Arc<Kept>>>,
@@ -115,6 +119,7 @@ impl Host {
             threads: options.threads,
             concurrent: OnceLock::new(),
             cached_in: options.cache,
+            compiler: options.compiler,
             total: options.instances,
             instruments: options.instruments,
             kept: Mutex::default(),

@@ -10,6 +10,7 @@
 mod abi;
 mod cache;
 mod capabilities;
+mod compile;
 mod detect;
 mod engine;
 mod grant;
@@ -32,6 +33,7 @@ mod watch;
 
 pub use abi::Abi;
 pub use capabilities::metrics::{Distribution, Readings};
+pub use compile::{Compiler, compile_into};
 pub use grant::{Capability, Grants};
 pub use host::{Host, HostError, HostOptions};
 pub use inspect::{Inspection, inspect};

@@ -3,8 +3,9 @@
 use crate::abi::Abi;
 use crate::abi::gateway::{self, Indices, VERSION};
 use crate::abi::wasi_http::{self, HttpState};
-use crate::cache::{self, Cache};
+use crate::cache;
 use crate::capabilities::log::printable;
+use crate::compile::{Target, compile};
 use crate::detect::{SIZE, Surface};
 use crate::grant::Capability;
 use crate::host::Host;
@@ -12,8 +13,6 @@ use crate::manifest::Manifest;
 use gateway_core::{Phases, clock};
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::Engine;
-use wasmtime::component::Component;
 use wasmtime_wasi_http::handler::ProxyPre;
 
 /// A component, ready to be configured.
@@ -152,13 +151,15 @@ impl Host {
         let manifest = surface.manifest.as_deref().map(Manifest::parse).transpose();
         let manifest = manifest.map_err(|text| LoadError::Manifest(printable(&text)))?;
         let begin = clock::now();
-        let (component, cached) = match abi {
-            Abi::Gateway => compile(&self.engine, self.cache.as_ref(), name, source)?,
+        let (engine, cache) = match abi {
+            Abi::Gateway => (&self.engine, self.cache.as_ref()),
             Abi::WasiHttp02 | Abi::WasiHttp03 => {
                 let concurrent = self.concurrent()?;
-                compile(&concurrent.engine, concurrent.cache.as_ref(), name, source)?
+                (&concurrent.engine, concurrent.cache.as_ref())
             }
         };
+        let target = Target { engine, cache, compiler: self.compiler.as_ref(), abi };
+        let (component, cached) = compile(&target, name, source)?;
         let compile_time = begin.elapsed();
         let slots = component.resources_required().map_or(1, |required| required.num_memories.max(1));
         let linked = match abi {
@@ -186,15 +187,4 @@ impl Host {
             linked,
         }))
     }
-}
-
-fn compile(engine: &Engine, cache: Option<&Cache>, name: &str, source: &[u8]) -> Result<(Component, bool), LoadError> {
-    if let Some(component) = cache.and_then(|cache| cache.read(engine, source)) {
-        return Ok((component, true));
-    }
-    let component = Component::from_binary(engine, source).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-    if let Some(Err(error)) = cache.map(|cache| cache.write(source, &component)) {
-        tracing::warn!(plugin = name, "the compiled plugin could not be kept: {error}");
-    }
-    Ok((component, false))
 }

@@ -7,6 +7,7 @@ mod run;
 
 use crate::cli::{Cli, Command};
 use crate::reload::Failure;
+use gateway_plugin_host::Compiler;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -21,7 +22,19 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Plugin(command) => plugin::run(command),
+        Command::Compile { cache, abi } => match gateway_plugin_host::compile_into(&cache, &abi) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(text) => {
+                error(text);
+                ExitCode::from(FAILED)
+            }
+        },
     }
+}
+
+/// How this program is started to compile a component. By the link to what runs: the file may have been replaced by another version.
+pub(crate) fn compiler() -> Compiler {
+    Compiler { program: "/proc/self/exe".into(), arguments: vec!["compile".into()] }
 }
 
 /// Every problem as `rustc` would show it.
