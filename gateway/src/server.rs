@@ -3,7 +3,6 @@
 use crate::admin::{self, Administration};
 use crate::assemble::{Assembler, Assembly};
 use crate::cli::Watching;
-use crate::commands;
 use crate::listeners::Listeners;
 use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager, memory};
 use crate::reload::{self, Failure, Reload, Rollback, Status};
@@ -59,8 +58,7 @@ pub(crate) fn assembler(
     instruments: &Instruments,
     runtime: tokio::runtime::Handle,
 ) -> anyhow::Result<Assembler> {
-    let compiler = Some(commands::compiler());
-    let options = HostOptions { cache: cache(), instruments: instruments.clone(), compiler, ..options };
+    let options = HostOptions { cache: cache(), instruments: instruments.clone(), ..options };
     let pressure = Pressure::default();
     Ok(Assembler {
         host: Host::new(options)?,

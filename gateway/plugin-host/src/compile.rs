@@ -1,7 +1,7 @@
 //! Machine code of a component: from the cache, compiled here, or, where that takes long, compiled in a process of its own.
 //!
 //! An interpreter compiled to WebAssembly takes tens of seconds of all cores. In this process the compiler's threads would stand beside those
-//! that serve; a process of its own has the lowest priority, gives its memory back, and can be bounded. What it makes comes by the
+//! that serve; a process of its own has a lower priority, gives its memory back, and can be bounded. What it makes comes by the
 //! cache, which both trust for the same reasons.
 
 use crate::abi::Abi;
@@ -19,6 +19,10 @@ use wasmtime::component::Component;
 
 /// Bytes of a component from which on it is compiled elsewhere: below, it takes less than a second.
 const LARGE: usize = 1 << 20;
+
+/// How far it stands behind who serves: while all cores are busy it has a tenth of them. At the very lowest priority (19) a hundredth is
+/// left, and a plugin would not come within an hour.
+const YIELDING: i32 = 10;
 
 /// Seconds of CPU time that a compiler may take.
 const PATIENCE: u64 = 600;
@@ -102,8 +106,8 @@ fn elsewhere(compiler: &Compiler, cache: &Path, abi: Abi, source: &[u8]) -> io::
 /// # Errors
 /// In words: the ABI is unknown, the cache cannot be used, the component does not compile.
 pub fn compile_into(cache: &Path, abi: &str) -> Result<(), String> {
-    // Whoever serves comes first. Neither is refused to anybody; without them it works as well.
-    let _ = nice(19);
+    // Neither is refused to anybody; without them it works as well.
+    let _ = nice(YIELDING);
     let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(PATIENCE), maximum: Some(PATIENCE) });
     let engine = match abi {
         _ if abi == Abi::Gateway.name() => engine::new(1),

@@ -22,7 +22,8 @@ pub(super) fn run(options: &Run) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let mut host = HostOptions { instances: options.instances, ..HostOptions::default() };
+    let compiler = Some(super::compiler());
+    let mut host = HostOptions { instances: options.instances, compiler, ..HostOptions::default() };
     host.threads = options.threads.map_or(host.threads, NonZeroUsize::get);
     let served = {
         let path = &options.config.config;
