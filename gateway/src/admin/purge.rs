@@ -3,14 +3,9 @@
 //! One of `url=` (host and path, and the query where one is written), `prefix=` (what host and path begin with), `tag=`, `route=`, or
 //! `all`.
 
-use super::{json, text};
+use super::reply::{Problem, Reply, json};
 use crate::server::Running;
-use bytes::Bytes;
 use gateway_proxy::cache::Purge;
-use http::header::ORIGIN;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -20,21 +15,17 @@ struct Purged {
     purged: usize,
 }
 
-pub(super) fn answer(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes>> {
-    // A page that somebody looks at on this machine is nobody to purge.
-    if request.headers().contains_key(ORIGIN) {
-        return text(StatusCode::FORBIDDEN, "not from a browser\n");
-    }
-    let Some(purge) = parse(request.uri().query().unwrap_or_default()) else {
-        return text(StatusCode::BAD_REQUEST, "one of url=HOST/PATH, prefix=HOST/PATH, tag=NAME, route=NAME, all\n");
+pub(super) fn answer(query: &str, running: &Running) -> Result<Reply, Problem> {
+    let Some(purge) = parse(query) else {
+        return Err(Problem::bad("one of url=HOST/PATH, prefix=HOST/PATH, tag=NAME, route=NAME, all"));
     };
     let current = Arc::clone(&running.current.lock());
     let Some(caching) = &current.snapshot.cache else {
-        return text(StatusCode::NOT_FOUND, "no route has a cache\n");
+        return Err(Problem::absent("no route has a cache"));
     };
     let purged = caching.cache.purge(&purge);
     tracing::info!(?purge, purged, "purged");
-    json(&Purged { purged })
+    Ok(json(&Purged { purged }))
 }
 
 fn parse(query: &str) -> Option<Purge> {

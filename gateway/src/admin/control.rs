@@ -1,0 +1,102 @@
+//! What may be asked of the running gateway: endpoints out and in, what is logged, reload, roll back.
+
+use super::reply::{Problem, Reply, json, read};
+use crate::reload::{Order, Outcome};
+use crate::server::Running;
+use gateway_proxy::upstream::Undrained;
+use http::StatusCode;
+use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// `warn,gateway_proxy=debug`
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    filter: String,
+}
+
+/// A filter that is longer is a mistake.
+const LONGEST: usize = 1024;
+
+#[derive(Serialize)]
+struct Reloaded {
+    /// `changed`: another generation serves; `unchanged`: the files say what serves already.
+    outcome: &'static str,
+    generation: u64,
+}
+
+#[derive(Serialize)]
+struct Drained<'a> {
+    upstream: &'a str,
+    endpoint: &'a str,
+    state: &'static str,
+}
+
+/// Takes an endpoint out, or back in.
+pub(super) fn drain(running: &Running, upstream: &str, endpoint: &str, out: bool) -> Result<Reply, Problem> {
+    let current = Arc::clone(&running.current.lock());
+    let known = current.snapshot.upstreams.get(upstream);
+    let known = known.ok_or_else(|| Problem::absent(format!("there is no upstream `{upstream}`")))?;
+    match known.set_drained(endpoint, out) {
+        Ok(()) => {
+            tracing::warn!(upstream, endpoint, "{}", if out { "taken out" } else { "put back in" });
+            let status = known.status().endpoints.into_iter().find(|known| known.endpoint == endpoint);
+            Ok(json(&Drained { upstream, endpoint, state: status.map_or("gone", |status| status.state) }))
+        }
+        Err(Undrained::Unknown) => {
+            Err(Problem::absent(format!("upstream `{upstream}` has no endpoint `{endpoint}`; `/upstreams` names them")))
+        }
+        Err(Undrained::Last) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("no other endpoint of upstream `{upstream}` would be left; add one, or take the route away"),
+        )),
+    }
+}
+
+/// What is logged.
+pub(super) fn level(running: &Running) -> Reply {
+    json(&Level { filter: running.log.filter() })
+}
+
+/// Logs something else from now on, until the process ends.
+pub(super) async fn set_level(running: &Running, body: Incoming) -> Result<Reply, Problem> {
+    let Level { filter } = read(body).await?;
+    if filter.is_empty() || filter.len() > LONGEST {
+        return Err(Problem::bad(format!("a filter has 1 to {LONGEST} characters, as in `warn,gateway_proxy=debug`")));
+    }
+    running
+        .log
+        .set_filter(&filter)
+        .map_err(|error| Problem::bad(format!("this is no filter, as `warn,gateway_proxy=debug` is one: {error}")))?;
+    tracing::info!(filter, "what is logged has changed");
+    Ok(level(running))
+}
+
+/// Reads the files now.
+pub(super) async fn reload(running: &Running) -> Result<Reply, Problem> {
+    ordered(running, Order::Reload).await
+}
+
+/// Serves what was served before.
+pub(super) async fn roll_back(running: &Running) -> Result<Reply, Problem> {
+    ordered(running, Order::RollBack).await
+}
+
+async fn ordered(running: &Running, order: Order) -> Result<Reply, Problem> {
+    let done = |outcome| Ok(json(&Reloaded { outcome, generation: running.current.lock().snapshot.generation }));
+    match running.orders.give(order).await {
+        Some(Outcome::Changed) => done("changed"),
+        Some(Outcome::Unchanged) => done("unchanged"),
+        Some(Outcome::Refused) => {
+            let status = running.status.lock().clone();
+            let problem = Problem::new(StatusCode::CONFLICT, "it cannot be used; what served before goes on");
+            Err(problem.with(&status.problems))
+        }
+        Some(Outcome::NothingBefore) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "there is nothing to go back to: nothing has changed since the start, or since the last time",
+        )),
+        None => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "several others wait for the same")),
+    }
+}

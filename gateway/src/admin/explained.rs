@@ -1,0 +1,28 @@
+//! `POST /explain`: what `gateway explain` says, of the generation that serves.
+
+use super::reply::{Problem, Reply, json, read};
+use crate::explain::{Question, explain};
+use crate::server::Running;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    method: String,
+    url: String,
+    /// By name.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+pub(super) async fn answer(running: &Running, body: Incoming) -> Result<Reply, Problem> {
+    let asked: Asked = read(body).await?;
+    let fields = asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let question =
+        Question::new(&asked.method, &asked.url, fields).map_err(|error| Problem::bad(format!("{error:#}")))?;
+    let current = Arc::clone(&running.current.lock());
+    Ok(json(&explain(&current, &question, &asked.url)))
+}
