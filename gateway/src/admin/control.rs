@@ -5,7 +5,6 @@ use crate::reload::{Order, Outcome};
 use crate::server::Running;
 use gateway_proxy::upstream::Undrained;
 use http::StatusCode;
-use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -60,8 +59,8 @@ pub(super) fn level(running: &Running) -> Reply {
 }
 
 /// Logs something else from now on, until the process ends.
-pub(super) async fn set_level(running: &Running, body: Incoming) -> Result<Reply, Problem> {
-    let Level { filter } = read(body).await?;
+pub(super) fn set_level(running: &Running, body: &[u8]) -> Result<Reply, Problem> {
+    let Level { filter } = read(body)?;
     if filter.is_empty() || filter.len() > LONGEST {
         return Err(Problem::bad(format!("a filter has 1 to {LONGEST} characters, as in `warn,gateway_proxy=debug`")));
     }

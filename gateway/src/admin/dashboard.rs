@@ -13,6 +13,7 @@ pub(super) fn file(path: &str) -> Option<Reply> {
         "/dashboard/lists.js" => ("text/javascript; charset=utf-8", include_str!("dashboard/lists.js")),
         "/dashboard/tail.js" => ("text/javascript; charset=utf-8", include_str!("dashboard/tail.js")),
         "/dashboard/uplot.js" => ("text/javascript; charset=utf-8", include_str!("dashboard/vendor/uPlot.iife.min.js")),
+        "/dashboard/icon.svg" => ("image/svg+xml", include_str!("dashboard/icon.svg")),
         "/dashboard/uplot.css" => ("text/css; charset=utf-8", include_str!("dashboard/vendor/uPlot.min.css")),
         _ => return None,
     };

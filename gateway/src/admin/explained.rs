@@ -3,7 +3,6 @@
 use super::reply::{Problem, Reply, json, read};
 use crate::explain::{Question, explain};
 use crate::server::Running;
-use hyper::body::Incoming;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +17,8 @@ struct Asked {
     headers: BTreeMap<String, String>,
 }
 
-pub(super) async fn answer(running: &Running, body: Incoming) -> Result<Reply, Problem> {
-    let asked: Asked = read(body).await?;
+pub(super) fn answer(running: &Running, body: &[u8]) -> Result<Reply, Problem> {
+    let asked: Asked = read(body)?;
     let fields = asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let question =
         Question::new(&asked.method, &asked.url, fields).map_err(|error| Problem::bad(format!("{error:#}")))?;

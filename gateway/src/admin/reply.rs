@@ -103,16 +103,21 @@ pub(super) fn of(media: &'static str, body: impl Into<Bytes>) -> Reply {
     reply
 }
 
-/// The document that was sent, bounded in size and time.
-pub(super) async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, Problem> {
+/// What was sent, bounded in size and time. It is read whatever becomes of it: a client that still sends would see its connection reset
+/// instead of the answer.
+pub(super) async fn sent(body: Incoming) -> Result<Bytes, Problem> {
     let body = Body::incoming(body, Origin::Client).gather(LONGEST);
-    let body = match tokio::time::timeout(PATIENCE, body).await {
-        Ok(Ok(body)) => body,
+    match tokio::time::timeout(PATIENCE, body).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if matches!(error.kind(), Kind::BodyTooLarge) => {
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LONGEST} bytes")));
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LONGEST} bytes")))
         }
-        Ok(Err(error)) => return Err(Problem::bad(error.detail())),
-        Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come")),
-    };
-    serde_json::from_slice(&body).map_err(|error| Problem::bad(format!("this is not what is meant: {error}")))
+        Ok(Err(error)) => Err(Problem::bad(error.detail())),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come")),
+    }
+}
+
+/// The document that was sent.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::bad(format!("this is not what is meant: {error}")))
 }

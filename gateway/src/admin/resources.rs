@@ -1,7 +1,7 @@
 //! What can be asked for, by its path: the whole interface on one page.
 
 use super::guard::{self, Reach};
-use super::reply::{Problem, Reply, json, of, text};
+use super::reply::{self, Problem, Reply, json, of, text};
 use super::{control, dashboard, explained, figures, inventory, purge, settings, status, tail};
 use crate::server::Running;
 use crate::telemetry::metrics::{self, Format};
@@ -29,13 +29,16 @@ const FIELDS: [(&str, &str); 4] = [
 
 /// Answers whoever may ask.
 pub(super) async fn answer(request: Request<Incoming>, running: &Arc<Running>, reach: Reach) -> Reply {
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts, ());
+    let sent = reply::sent(body).await;
     let current = Arc::clone(&running.current.lock());
     let token = current.config.admin.as_ref().and_then(|admin| admin.token.as_ref());
     let path = request.uri().path();
     let is_open = matches!(path, "/live" | "/ready") || dashboard::file(path).is_some();
     let admitted = guard::admit(reach, token, is_open, (request.method(), request.headers()));
-    let answered = match admitted {
-        Ok(()) => resource(request, running).await,
+    let answered = match admitted.and(sent) {
+        Ok(sent) => resource(&request, &sent, running).await,
         Err(problem) => Err(problem),
     };
     let mut reply = answered.unwrap_or_else(Reply::from);
@@ -45,10 +48,10 @@ pub(super) async fn answer(request: Request<Incoming>, running: &Arc<Running>, r
     reply
 }
 
-async fn resource(request: Request<Incoming>, running: &Arc<Running>) -> Result<Reply, Problem> {
+async fn resource(request: &Request<()>, sent: &[u8], running: &Arc<Running>) -> Result<Reply, Problem> {
     let path = request.uri().path().to_owned();
     if let Some(file) = dashboard::file(&path) {
-        reading(&request)?;
+        reading(request)?;
         return Ok(file);
     }
     let decode = |part: &str| percent_decode_str(part).decode_utf8().map(|part| part.into_owned()).ok();
@@ -56,56 +59,56 @@ async fn resource(request: Request<Incoming>, running: &Arc<Running>) -> Result<
     let parts = parts.unwrap_or_default();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
-        ["live"] => reading(&request).map(|()| text(StatusCode::OK, "live\n")),
-        ["ready"] => reading(&request).map(|()| match running.draining.load(Ordering::Relaxed) {
+        ["live"] => reading(request).map(|()| text(StatusCode::OK, "live\n")),
+        ["ready"] => reading(request).map(|()| match running.draining.load(Ordering::Relaxed) {
             true => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
             false => text(StatusCode::OK, "ready\n"),
         }),
-        ["metrics"] => reading(&request).and_then(|()| metrics(&request, running)),
-        ["openapi.json"] => reading(&request).map(|()| of("application/json", OPENAPI)),
-        ["status"] => reading(&request).map(|()| json(&status::of(running))),
-        ["figures"] => reading(&request).map(|()| json(&figures::of(running))),
-        ["config"] => reading(&request).map(|()| json(&settings::of(running))),
-        ["routes"] => reading(&request).map(|()| json(&inventory::routes(running))),
-        ["plugins"] => reading(&request).map(|()| json(&inventory::plugins(running))),
-        ["upstreams"] => reading(&request).map(|()| json(&inventory::upstreams(running))),
-        ["failures"] => reading(&request).map(|()| json(&tail::failures(running))),
-        ["tail"] => reading(&request).and_then(|()| tail::answer(request.uri().query().unwrap_or_default(), running)),
+        ["metrics"] => reading(request).and_then(|()| metrics(request, running)),
+        ["openapi.json"] => reading(request).map(|()| of("application/json", OPENAPI)),
+        ["status"] => reading(request).map(|()| json(&status::of(running))),
+        ["figures"] => reading(request).map(|()| json(&figures::of(running))),
+        ["config"] => reading(request).map(|()| json(&settings::of(running))),
+        ["routes"] => reading(request).map(|()| json(&inventory::routes(running))),
+        ["plugins"] => reading(request).map(|()| json(&inventory::plugins(running))),
+        ["upstreams"] => reading(request).map(|()| json(&inventory::upstreams(running))),
+        ["failures"] => reading(request).map(|()| json(&tail::failures(running))),
+        ["tail"] => reading(request).and_then(|()| tail::answer(request.uri().query().unwrap_or_default(), running)),
         ["upstreams", upstream, "endpoints", endpoint, verb @ ("drain" | "enable")] => {
-            changing(&request)?;
+            changing(request)?;
             control::drain(running, upstream, endpoint, *verb == "drain")
         }
         ["cache", "purge"] => {
-            changing(&request)?;
+            changing(request)?;
             purge::answer(request.uri().query().unwrap_or_default(), running)
         }
         ["log-level"] if matches!(*request.method(), Method::GET | Method::HEAD) => Ok(control::level(running)),
-        ["log-level"] if request.method() == Method::POST => control::set_level(running, request.into_body()).await,
+        ["log-level"] if request.method() == Method::POST => control::set_level(running, sent),
         ["log-level"] => Err(Problem::method("GET, HEAD, POST")),
         ["reload"] => {
-            changing(&request)?;
+            changing(request)?;
             control::reload(running).await
         }
         ["rollback"] => {
-            changing(&request)?;
+            changing(request)?;
             control::roll_back(running).await
         }
         ["explain"] => {
-            changing(&request)?;
-            explained::answer(running, request.into_body()).await
+            changing(request)?;
+            explained::answer(running, sent)
         }
         _ => Err(Problem::absent("/openapi.json says what there is")),
     }
 }
 
-fn reading(request: &Request<Incoming>) -> Result<(), Problem> {
+fn reading(request: &Request<()>) -> Result<(), Problem> {
     match *request.method() {
         Method::GET | Method::HEAD => Ok(()),
         _ => Err(Problem::method("GET, HEAD")),
     }
 }
 
-fn changing(request: &Request<Incoming>) -> Result<(), Problem> {
+fn changing(request: &Request<()>) -> Result<(), Problem> {
     match *request.method() {
         Method::POST => Ok(()),
         _ => Err(Problem::method("POST")),
@@ -113,7 +116,7 @@ fn changing(request: &Request<Incoming>) -> Result<(), Problem> {
 }
 
 /// Every figure, in the form that Prometheus asks for.
-fn metrics(request: &Request<Incoming>, running: &Running) -> Result<Reply, Problem> {
+fn metrics(request: &Request<()>, running: &Running) -> Result<Reply, Problem> {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::of(accept);
     match metrics::render(running, format) {

@@ -23,6 +23,8 @@ use tokio::sync::mpsc;
 
 /// A comment is sent after so long without an event, so that a reader that is gone is noticed.
 const QUIET: Duration = Duration::from_secs(10);
+/// A reader that takes nothing for so long makes room for another one.
+const STALL: Duration = Duration::from_secs(30);
 /// Events on their way to one reader.
 const SENDING: usize = 64;
 
@@ -135,7 +137,8 @@ async fn send(mut listening: Listening, filter: Filter, sender: mpsc::Sender<Byt
     // At once, so that whoever asked knows that he listens.
     let mut event = ": listening\n\n".to_owned();
     while !running.draining.load(Ordering::Relaxed) {
-        if sender.send(Bytes::from(std::mem::take(&mut event))).await.is_err() {
+        let sent = tokio::time::timeout(STALL, sender.send(Bytes::from(std::mem::take(&mut event)))).await;
+        if !matches!(sent, Ok(Ok(()))) {
             return;
         }
         event = loop {

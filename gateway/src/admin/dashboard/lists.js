@@ -33,13 +33,15 @@ export function plugins(list, now, before) {
     const calls = rate(now, before, "plugins", plugin.name, "calls");
     return calls > 0 ? milliseconds(rate(now, before, "plugins", plugin.name, "busy") / calls) : "–";
   };
+  // A trap is told with the way to it; its reason stands at the end.
+  const told = ({ last_error: error }) => (error ? el("span", { title: error.message }, `${error.kind} in ${error.phase}: ${error.message.split("wasm trap: ").at(-1)}`) : "–");
   table("plugins", [
     { title: "Plugin", of: (plugin) => plugin.name },
     { title: "State", of: state },
     { title: "Calls/s", of: (plugin) => number(rate(now, before, "plugins", plugin.name, "calls")), kind: "number" },
     { title: "CPU/call", of: cost, kind: "number" },
     { title: "Faults", of: (plugin) => number(faults(plugin)), kind: "number" },
-    { title: "Last error", of: (plugin) => (plugin.last_error ? `${plugin.last_error.kind} in ${plugin.last_error.phase}: ${plugin.last_error.message}` : "–"), kind: "path" },
+    { title: "Last error", of: told, kind: "path" },
     { title: "Version", of: (plugin) => plugin.version ?? plugin.sha256.slice(0, 12), wide: true },
     { title: "Instances", of: (plugin) => number(plugin.instances.live), kind: "number", wide: true },
   ], list, "No plugins.");
@@ -61,7 +63,7 @@ export function upstreams(named, again) {
     { title: "Upstream", of: (row) => row.upstream },
     { title: "Endpoint", of: (row) => row.endpoint, kind: "mono" },
     { title: "State", of: (row) => word(row.status.breaker_open ? `${row.state}, breaker open` : row.failures > 0 && row.state === "up" ? `${row.failures} failures in a row` : row.state, row.status.breaker_open || row.failures > 0 ? "bad" : meanings[row.state]) },
-    { title: "Active", of: (row) => number(row.active), kind: "number" },
+    { title: "Active", of: (row) => number(row.active), kind: "number", wide: true },
     { title: "Idle", of: (row) => number(row.idle), kind: "number", wide: true },
     { title: "Ejections", of: (row) => number(row.ejections), kind: "number", wide: true },
     { title: "Found by", of: (row) => row.status.discovery.error ?? row.status.discovery.source, kind: "path", wide: true },
@@ -73,7 +75,8 @@ export function upstreams(named, again) {
 export const columns = [
   { title: "Time", of: (entry) => new Date(entry.at).toLocaleTimeString([], { hour12: false }), kind: "mono" },
   { title: "Status", of: (entry) => word(entry.status, entry.status >= 500 ? "bad" : entry.status >= 400 ? "warn" : "good") },
-  { title: "Request", of: (entry) => `${entry.method} ${entry.host}${entry.path}`, kind: "path" },
+  { title: "Request", of: (entry) => `${entry.method} ${entry.path}`, kind: "path" },
+  { title: "Host", of: (entry) => entry.host, wide: true },
   { title: "Route", of: (entry) => entry.route || "none", wide: true },
   { title: "Upstream", of: (entry) => entry.upstream ?? "–", wide: true },
   { title: "Consumer", of: (entry) => entry.consumer ?? "–", wide: true },
