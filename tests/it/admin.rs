@@ -53,13 +53,17 @@ fn every_answer_is_as_the_description_says() {
     let question = json!({ "method": "get", "url": "http://shop.example/orders", "headers": { "x-tier": "gold" } });
     for (path, document, expected) in [
         ("/explain", question, 200),
-        ("/explain", json!({ "method": "GET", "url": "::" }), 400),
+        ("/explain", json!({ "method": "GET", "url": "::" }), 200),
         ("/explain", json!({ "method": "GET" }), 400),
         ("/log-level", json!({ "filter": "warn" }), 200),
         ("/log-level", json!({ "filter": "=,=" }), 400),
         ("/log-level", json!({ "filter": "warn", "for": 1 }), 400),
+        ("/cache/purge", json!({ "prefix": "127.0.0.1" }), 200),
+        ("/cache/purge", json!({ "prefix": "a", "tag": "b" }), 400),
+        ("/cache/purge", json!({ "all": false }), 400),
         ("/cache/purge?all", json!({}), 200),
         ("/cache/purge?some", json!({}), 400),
+        ("/reload", json!({ "now": true }), 400),
         ("/reload", json!({}), 200),
         ("/rollback", json!({}), 409),
     ] {

@@ -5,6 +5,7 @@ use crate::reload::{Order, Outcome};
 use crate::server::Running;
 use gateway_proxy::upstream::Undrained;
 use http::StatusCode;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ struct Level {
     filter: String,
 }
 
-/// A filter that is longer is a mistake.
-const LONGEST: usize = 1024;
+/// Levels, each for everything or for what a module says. The description has the same.
+const FILTER: &str =
+    "^([a-z_:]+=)?(off|error|warn|info|debug|trace)(,([a-z_:]+=)?(off|error|warn|info|debug|trace)){0,20}$";
 
 #[derive(Serialize)]
 struct Reloaded {
@@ -61,13 +63,11 @@ pub(super) fn level(running: &Running) -> Reply {
 /// Logs something else from now on, until the process ends.
 pub(super) fn set_level(running: &Running, body: &[u8]) -> Result<Reply, Problem> {
     let Level { filter } = read(body)?;
-    if filter.is_empty() || filter.len() > LONGEST {
-        return Err(Problem::bad(format!("a filter has 1 to {LONGEST} characters, as in `warn,gateway_proxy=debug`")));
+    let fault = || Problem::bad("a filter is `info`, or `warn,gateway_proxy=debug`");
+    if !Regex::new(FILTER).is_ok_and(|form| form.is_match(&filter)) {
+        return Err(fault());
     }
-    running
-        .log
-        .set_filter(&filter)
-        .map_err(|error| Problem::bad(format!("this is no filter, as `warn,gateway_proxy=debug` is one: {error}")))?;
+    running.log.set_filter(&filter).map_err(|_| fault())?;
     tracing::info!(filter, "what is logged has changed");
     Ok(level(running))
 }
@@ -97,5 +97,14 @@ async fn ordered(running: &Running, order: Order) -> Result<Reply, Problem> {
             "there is nothing to go back to: nothing has changed since the start, or since the last time",
         )),
         None => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "several others wait for the same")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_has_the_form_of_a_filter() {
+        let openapi: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+        assert_eq!(openapi["components"]["schemas"]["LevelWanted"]["properties"]["filter"]["pattern"], super::FILTER);
     }
 }

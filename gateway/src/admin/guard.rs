@@ -8,7 +8,7 @@ use super::reply::Problem;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use gateway_config::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest as _, Sha256};
 use std::net::IpAddr;
 
@@ -28,12 +28,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Whether somebody may ask for this.
 ///
 /// `is_open` is what is told to everybody: that the process lives, and the page that asks for the token.
-pub(super) fn admit(
-    reach: Reach,
-    token: Option<&Secret>,
-    is_open: bool,
-    (method, headers): (&Method, &HeaderMap),
-) -> Result<(), Problem> {
+pub(super) fn admit(reach: Reach, token: Option<&Secret>, is_open: bool, headers: &HeaderMap) -> Result<(), Problem> {
     match (token, reach) {
         (Some(_), _) if is_open => {}
         (Some(token), _) if shows(headers, token) => {}
@@ -50,9 +45,11 @@ pub(super) fn admit(
         }
         (None, _) => {}
     }
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// Whether what changes something comes from somebody who means it.
+pub(super) fn intended(headers: &HeaderMap) -> Result<(), Problem> {
     if !is_own(headers) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "not from a page of somebody else"));
     }
@@ -101,14 +98,20 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn status(reach: Reach, token: Option<&str>, method: Method, fields: &[(&'static str, &'static str)]) -> u16 {
-        let fields =
-            fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        fields.for_each(|(name, value)| drop(headers.append(name, value)));
-        let token = token.map(Secret::new);
-        admit(reach, token.as_ref(), false, (&method, &headers))
-            .map_or_else(|problem| problem.status.as_u16(), |()| 200)
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn code(admitted: Result<(), Problem>) -> u16 {
+        admitted.map_or_else(|problem| problem.status.as_u16(), |()| 200)
+    }
+
+    fn status(reach: Reach, token: Option<&str>, given: &[(&'static str, &'static str)]) -> u16 {
+        code(admit(reach, token.map(Secret::new).as_ref(), false, &fields(given)))
     }
 
     #[test]
@@ -125,17 +128,17 @@ mod tests {
             ("10.0.0.1:9901", 403),
             ("", 403),
         ] {
-            assert_eq!(status(Reach::Machine, None, Method::GET, &[("host", host)]), expected, "{host}");
+            assert_eq!(status(Reach::Machine, None, &[("host", host)]), expected, "{host}");
         }
-        assert_eq!(status(Reach::Machine, None, Method::GET, &[]), 403);
-        assert_eq!(status(Reach::Machine, None, Method::GET, &[("host", "localhost"), ("host", "localhost")]), 403);
-        assert_eq!(status(Reach::Owner, None, Method::GET, &[("host", "anything")]), 200);
-        assert_eq!(status(Reach::Anybody, None, Method::GET, &[("host", "localhost")]), 403, "fails closed");
+        assert_eq!(status(Reach::Machine, None, &[]), 403);
+        assert_eq!(status(Reach::Machine, None, &[("host", "localhost"), ("host", "localhost")]), 403);
+        assert_eq!(status(Reach::Owner, None, &[("host", "anything")]), 200);
+        assert_eq!(status(Reach::Anybody, None, &[("host", "localhost")]), 403, "fails closed");
     }
 
     #[test]
     fn only_the_token_opens() {
-        let asked = |shown| status(Reach::Anybody, Some("0123456789abcdef"), Method::GET, &[("authorization", shown)]);
+        let asked = |shown| status(Reach::Anybody, Some("0123456789abcdef"), &[("authorization", shown)]);
         for (shown, expected) in [
             ("Bearer 0123456789abcdef", 200),
             ("bearer 0123456789abcdef", 200),
@@ -154,8 +157,7 @@ mod tests {
     fn what_changes_something_comes_from_no_other_page() {
         let json = ("content-type", "application/json");
         let asked = |fields: &[(&'static str, &'static str)]| {
-            let fields = [&[("host", "localhost:9901")], fields].concat();
-            status(Reach::Machine, None, Method::POST, &fields)
+            code(intended(&self::fields(&[&[("host", "localhost:9901")], fields].concat())))
         };
         assert_eq!(asked(&[json]), 200);
         assert_eq!(asked(&[("content-type", "Application/JSON; charset=utf-8")]), 200);

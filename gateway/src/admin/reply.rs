@@ -121,3 +121,14 @@ pub(super) async fn sent(body: Incoming) -> Result<Bytes, Problem> {
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::bad(format!("this is not what is meant: {error}")))
 }
+
+/// Nothing is to be said: no body, or an empty object.
+pub(super) fn nothing(body: &[u8]) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    if body.is_empty() {
+        return Ok(());
+    }
+    read(body).map(|Nothing {}| ())
+}

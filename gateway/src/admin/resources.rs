@@ -36,7 +36,7 @@ pub(super) async fn answer(request: Request<Incoming>, running: &Arc<Running>, r
     let token = current.config.admin.as_ref().and_then(|admin| admin.token.as_ref());
     let path = request.uri().path();
     let is_open = matches!(path, "/live" | "/ready") || dashboard::file(path).is_some();
-    let admitted = guard::admit(reach, token, is_open, (request.method(), request.headers()));
+    let admitted = guard::admit(reach, token, is_open, request.headers());
     let answered = match admitted.and(sent) {
         Ok(sent) => resource(&request, &sent, running).await,
         Err(problem) => Err(problem),
@@ -75,22 +75,25 @@ async fn resource(request: &Request<()>, sent: &[u8], running: &Arc<Running>) ->
         ["failures"] => reading(request).map(|()| json(&tail::failures(running))),
         ["tail"] => reading(request).and_then(|()| tail::answer(request.uri().query().unwrap_or_default(), running)),
         ["upstreams", upstream, "endpoints", endpoint, verb @ ("drain" | "enable")] => {
-            changing(request)?;
+            changing(request).and_then(|()| reply::nothing(sent))?;
             control::drain(running, upstream, endpoint, *verb == "drain")
         }
         ["cache", "purge"] => {
             changing(request)?;
-            purge::answer(request.uri().query().unwrap_or_default(), running)
+            purge::answer(request.uri().query().unwrap_or_default(), sent, running)
         }
         ["log-level"] if matches!(*request.method(), Method::GET | Method::HEAD) => Ok(control::level(running)),
-        ["log-level"] if request.method() == Method::POST => control::set_level(running, sent),
+        ["log-level"] if request.method() == Method::POST => {
+            changing(request)?;
+            control::set_level(running, sent)
+        }
         ["log-level"] => Err(Problem::method("GET, HEAD, POST")),
         ["reload"] => {
-            changing(request)?;
+            changing(request).and_then(|()| reply::nothing(sent))?;
             control::reload(running).await
         }
         ["rollback"] => {
-            changing(request)?;
+            changing(request).and_then(|()| reply::nothing(sent))?;
             control::roll_back(running).await
         }
         ["explain"] => {
@@ -110,7 +113,7 @@ fn reading(request: &Request<()>) -> Result<(), Problem> {
 
 fn changing(request: &Request<()>) -> Result<(), Problem> {
     match *request.method() {
-        Method::POST => Ok(()),
+        Method::POST => guard::intended(request.headers()),
         _ => Err(Problem::method("POST")),
     }
 }

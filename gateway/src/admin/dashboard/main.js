@@ -79,8 +79,9 @@ byId("explain").addEventListener("submit", async (submitted) => {
   const fields = headers.split(";").map((field) => field.split(/:(.*)/s).map((part) => part.trim())).filter(([name]) => name);
   const target = byId("explained");
   try {
-    const { listeners } = await post("/explain", { method, url, headers: Object.fromEntries(fields.map(([name, value]) => [name, value ?? ""])) });
+    const { listeners, unusable } = await post("/explain", { method, url, headers: Object.fromEntries(fields.map(([name, value]) => [name, value ?? ""])) });
     const lines = (pairs) => el("dl", {}, ...pairs.flatMap(([what, text]) => [el("dt", {}, what), el("dd", {}, text)]));
+    if (unusable) return target.replaceChildren(el("p", { class: "bad" }, unusable));
     target.replaceChildren(...listeners.map((listener) => el("div", {},
       el("h2", {}, `Listener ${listener.name} (${listener.address})`),
       lines(listener.way.map(({ what, text, place }) => [what, place ? `${text}  ·  ${place}` : text])),
