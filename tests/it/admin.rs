@@ -63,7 +63,9 @@ fn every_answer_is_as_the_description_says() {
         ("/cache/purge", json!({ "all": false }), 400),
         ("/cache/purge?all", json!({}), 200),
         ("/cache/purge?some", json!({}), 400),
+        ("/log-level", json!(["warn"]), 400),
         ("/reload", json!({ "now": true }), 400),
+        ("/reload", json!([]), 400),
         ("/reload", json!({}), 200),
         ("/rollback", json!({}), 409),
     ] {

@@ -117,9 +117,14 @@ pub(super) async fn sent(body: Incoming) -> Result<Bytes, Problem> {
     }
 }
 
-/// The document that was sent.
+/// The document that was sent: an object, where serde would take a list of its values as well.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad(format!("this is not what is meant: {error}")))
+    let document: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(unmeant)?;
+    T::deserialize(document).map_err(unmeant)
+}
+
+fn unmeant(error: serde_json::Error) -> Problem {
+    Problem::bad(format!("this is not what is meant: {error}"))
 }
 
 /// Nothing is to be said: no body, or an empty object.

@@ -73,7 +73,7 @@ export function draw() {
       width: target.clientWidth,
       height: 190,
       scales: { y: { range: (_, __, most) => [0, Math.max(least, (most ?? 0) * 1.1)] } },
-      axes: [{ ...axis, space: 70, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString([], { hour12: false })) }, { ...axis, size: 58, values: (_, ticks) => ticks.map(value) }],
+      axes: [{ ...axis, space: 70, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString([], { hour12: false })) }, { ...axis, size: 66, values: (_, ticks) => ticks.map(value) }],
       series: [{ value: (_, time) => (time == null ? "–" : new Date(time * 1000).toLocaleTimeString([], { hour12: false })) }, ...lines],
       cursor: { drag: { x: false, y: false } },
     };

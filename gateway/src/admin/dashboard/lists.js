@@ -38,7 +38,7 @@ export function plugins(list, now, before) {
   table("plugins", [
     { title: "Plugin", of: (plugin) => plugin.name },
     { title: "State", of: state },
-    { title: "Calls/s", of: (plugin) => number(rate(now, before, "plugins", plugin.name, "calls")), kind: "number" },
+    { title: "Calls/s", of: (plugin) => number(rate(now, before, "plugins", plugin.name, "calls")), kind: "number", wide: true },
     { title: "CPU/call", of: cost, kind: "number" },
     { title: "Faults", of: (plugin) => number(faults(plugin)), kind: "number" },
     { title: "Last error", of: told, kind: "path" },
@@ -80,7 +80,7 @@ export const columns = [
   { title: "Route", of: (entry) => entry.route || "none", wide: true },
   { title: "Upstream", of: (entry) => entry.upstream ?? "–", wide: true },
   { title: "Consumer", of: (entry) => entry.consumer ?? "–", wide: true },
-  { title: "Took", of: (entry) => milliseconds(entry.milliseconds), kind: "number" },
+  { title: "Took", of: (entry) => milliseconds(entry.milliseconds), kind: "number", wide: true },
   { title: "Reason", of: (entry) => entry.error ?? "–", kind: "path" },
 ];
 
