@@ -25,7 +25,7 @@ fn on(address: &str, rest: &str) -> (TestGateway, SocketAddr) {
 }
 
 fn status(address: SocketAddr, request: &str) -> u16 {
-    Client::connect(address).ask(&format!("{request}connection: close\r\n\r\n")).status
+    Client::connect(address).ask(format!("{request}connection: close\r\n\r\n")).status
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn without_a_token_only_this_machine_asks_and_only_by_its_name() {
     assert_eq!(post(&format!("{json}origin: http://attacker.example\r\n")), 403);
     assert_eq!(post(&format!("{json}sec-fetch-site: cross-site\r\n")), 403);
     let answer = Client::connect(address)
-        .ask(&format!("GET / HTTP/1.1\r\nhost: {address}\r\norigin: http://attacker.example\r\n\r\n"));
+        .ask(format!("GET / HTTP/1.1\r\nhost: {address}\r\norigin: http://attacker.example\r\n\r\n"));
     assert_eq!(answer.status, 200);
     assert!(answer.header("access-control-allow-origin").is_none());
     assert!(answer.header("content-security-policy").unwrap().contains("default-src 'none'"));
