@@ -32,7 +32,7 @@ fn what_was_written_has_its_place_and_what_was_not_is_a_default() {
         ("listener.public.timeouts.header", "\"10 s\" by default"),
         ("listener.public.limits.headers", "100 by default"),
         ("upstream.orders.endpoints", "[\"http://127.0.0.1:2\"] at 6:13"),
-        ("route.\"a.b\".match.methods", "[\"GET\"] at 9:37"),
+        ("route.\"a.b\".match.methods", "[\"GET\"] at 9:34"),
         ("server.drain", "\"30 s\" by default"),
         ("telemetry.metrics", "true by default"),
     ] {

@@ -1,11 +1,12 @@
-// The page: asks each second, draws, and does what its buttons say.
+// The page: asks twice a second, draws a point each second, and does what its buttons say.
 
 import { byId, el, get, post, say, use } from "./ask.js";
 import { draw, take } from "./charts.js";
 import * as lists from "./lists.js";
 import { start as startTail } from "./tail.js";
 
-const SECOND = 1000;
+const PAUSE = 500;
+const POINT = 950;
 const history = [];
 let known = { generation: null, routes: [] };
 
@@ -32,9 +33,11 @@ async function look() {
   if (known.generation !== figures.generation) known = { generation: figures.generation, routes: await get("/routes") };
   byId("login").hidden = true;
   const before = history.at(-1);
-  if (before) take(figures, before);
-  history.push(figures);
-  if (history.length > 5) history.shift();
+  if (!before || figures.at - before.at >= POINT) {
+    if (before) take(figures, before);
+    history.push(figures);
+    if (history.length > 5) history.shift();
+  }
   head(figures, status);
   // Lists tell of the last seconds: of one alone they would flicker.
   lists.routes(known.routes, figures, history[0]);
@@ -53,7 +56,7 @@ async function tick() {
     byId("state").textContent = error.status === 401 ? "locked" : error.status ? error.message : "not reached";
     byId("state").className = "pill bad";
   }
-  setTimeout(tick, Math.max(100, SECOND - (Date.now() - began)));
+  setTimeout(tick, Math.max(100, PAUSE - (Date.now() - began)));
 }
 
 function button(id, path, done) {
