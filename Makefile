@@ -13,7 +13,7 @@ PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/gue
 GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test plugins bench bench-micro bench-peers fmt ci check test-languages build setup
+.PHONY: help run test plugins bench bench-micro bench-peers fmt ci check test-languages test-admin build setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ ci: ## What the build server runs
 
 test-languages: plugins ## Build the key check in other languages and compare their answers with Rust's
 	examples/languages/test
+
+test-admin: plugins ## Fuzz the admin API from its description, and try the dashboard in a real browser; pictures in build/admin
+	tests/admin/test
 
 build: setup
 	@# Tests too, so that what they need of the dependencies is compiled once, with one set of features.

@@ -25,7 +25,7 @@ use gateway_store::{Memory, Shared};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub(crate) use components::{Failed, Version};
+pub(crate) use components::{Failed, Substitutes, Version};
 pub(crate) use plugins::Installed;
 
 /// A generation: what was written, what serves, and what it is made of.
@@ -64,11 +64,11 @@ impl Assembler {
         &self,
         loaded: Loaded,
         previous: Option<&Assembly>,
-        rolled_back: &BTreeMap<Failed, Version>,
+        substitutes: &Substitutes,
     ) -> Result<Assembly, Vec<Diagnostic>> {
         let Loaded { config, mut warnings, sources } = loaded;
         warnings.extend(descriptors::warning(&config));
-        let components = Components::read(&self.host, &config, previous, rolled_back)?;
+        let components = Components::read(&self.host, &config, previous, substitutes)?;
         let stores = stores::connect(self, &config, previous)?;
         let plugins = plugins::install(self, &config, &components, &stores, previous)?;
         let upstreams = upstreams(&config, previous, self.instruments.meters())?;

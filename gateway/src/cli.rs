@@ -28,6 +28,28 @@ pub(crate) enum Command {
         after_help = "Example: gateway explain --config gateway.toml GET http://api.example.com/orders/17 -H 'x-tier: gold'"
     )]
     Explain(Explain),
+    /// Say what would change between two configurations, setting by setting
+    #[command(
+        after_help = "Example: gateway diff /etc/gateway/gateway.toml new/gateway.toml. Nothing is shown of secrets but that they differ."
+    )]
+    Diff {
+        /// What serves: a file, or a folder with a gateway.toml
+        old: PathBuf,
+        /// What shall serve
+        new: PathBuf,
+    },
+    /// Write what completes this command line in a shell
+    #[command(after_help = "Example: gateway completions bash > /etc/bash_completion.d/gateway")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, or the first one to standard output
+    Man {
+        /// A folder for all of them, one for each command
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
+    },
     /// Look at plugins
     #[command(subcommand)]
     Plugin(Plugin),
@@ -83,6 +105,9 @@ pub(crate) enum Watching {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
+    /// Print every setting that is in force, with the place it came from
+    #[arg(long)]
+    pub(crate) effective: bool,
 }
 
 #[derive(Debug, Args)]

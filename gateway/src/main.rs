@@ -4,6 +4,7 @@ mod admin;
 mod assemble;
 mod cli;
 mod commands;
+mod explain;
 mod listeners;
 mod process;
 mod reload;

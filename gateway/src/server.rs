@@ -5,8 +5,8 @@ use crate::assemble::{Assembler, Assembly};
 use crate::cli::Watching;
 use crate::listeners::Listeners;
 use crate::process::{Asked, Inherited, Predecessor, Program, Signals, manager, memory};
-use crate::reload::{self, Failure, Reload, Rollback, Status};
-use crate::telemetry::{Log, Outlets};
+use crate::reload::{self, Failure, Orders, Reload, Rollback, Status};
+use crate::telemetry::{Log, Outlets, Tail};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use gateway_core::clock::since_epoch;
@@ -34,6 +34,9 @@ pub(crate) struct Running {
     pub(crate) status: Arc<Mutex<Status>>,
     pub(crate) instruments: Instruments,
     pub(crate) draining: AtomicBool,
+    pub(crate) log: Log,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) orders: Orders,
 }
 
 /// A program that could not be started.
@@ -100,12 +103,16 @@ pub(crate) async fn serve(
     let workers = Workers::start(threads).map_err(|error| Refusal::Other(error.into()))?;
     let listeners = Arc::new(Listeners::new(Arc::clone(&snapshot), workers, instruments.clone(), alive, inherited));
     let status = Status { state: "current", generation: 1, since: since_epoch().as_secs(), ..Status::default() };
+    let (orders, ordered) = Orders::new();
     let running = Arc::new(Running {
         current: Arc::new(Mutex::new(Arc::clone(&first))),
         listeners: Arc::clone(&listeners),
         status: Arc::new(Mutex::new(status)),
         instruments: instruments.clone(),
         draining: false.into(),
+        log: log.clone(),
+        tail: Arc::clone(assembler.outlets.tail()),
+        orders,
     });
     // What comes from now on waits until it serves.
     let mut signals = Signals::new().map_err(|error| Refusal::Other(error.into()))?;
@@ -114,8 +121,9 @@ pub(crate) async fn serve(
         Refusal::Configuration(Box::new(failure))
     })?;
     let admin = match &first.config.admin {
-        Some(address) => {
-            let served = listeners.inherited(|inherited| admin::serve(address, Arc::clone(&running), inherited));
+        Some(written) => {
+            let served =
+                listeners.inherited(|inherited| admin::serve(&written.address, Arc::clone(&running), inherited));
             Some(served.map_err(Refusal::Other)?)
         }
         None => None,
@@ -140,9 +148,11 @@ pub(crate) async fn serve(
         rollback: Rollback::default(),
         succeeded: instruments.counter("reloads.succeeded"),
         failed: instruments.counter("reloads.failed"),
+        before: None,
+        is_back: false,
     };
     tokio::spawn(memory::watch(Arc::clone(&running), pressure));
-    tokio::spawn(reload.run(surveyed));
+    tokio::spawn(reload.run(surveyed, ordered));
     tokio::spawn(sweep(Arc::clone(&running)));
 
     manager::ready();

@@ -85,6 +85,77 @@ fn explain_says_the_way_and_where_it_was_written() {
 }
 
 #[test]
+fn explain_says_why_other_routes_do_not_match() {
+    let gold = "[[route]]\nname = \"gold\"\nmatch = { path = \"/orders/{id}\", headers = { x-tier = \"gold\" } }\nrespond = { status = 204 }\n";
+    let folder = folder(&format!("{CONFIG}{gold}"));
+    let output = gateway(folder.path(), &["explain", "GET", "http://127.0.0.1:8080/orders/17"]);
+    let way = text(&output.stdout);
+    assert!(
+        way.contains("not         gold (path /orders/{id}, header x-tier): there is no field x-tier    gateway.toml:"),
+        "{way}"
+    );
+    let output = gateway(folder.path(), &["explain", "GET", "http://127.0.0.1:8080/orders/17", "-H", "x-tier: gold"]);
+    let way = text(&output.stdout);
+    assert!(
+        way.contains("gold (path /orders/{id}, header x-tier): it matches too, and `order` is more specific"),
+        "{way}"
+    );
+}
+
+#[test]
+fn check_prints_the_settings_in_force_with_their_places() {
+    let folder = folder(CONFIG);
+    let output = gateway(folder.path(), &["check", "--effective"]);
+    let said = text(&output.stdout);
+    for expected in [
+        "listener.public.timeouts.header = \"10 s\"    # default",
+        "match.path = \"/orders/{id}\"    # gateway.toml:13:",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn diff_says_what_a_reload_would_change_and_no_secret() {
+    let route = |name: &str, status: u16| {
+        format!("[[route]]\nname = \"{name}\"\nmatch = {{ path = \"/{name}\" }}\nrespond = {{ status = {status} }}\n")
+    };
+    let plugin = |password: &str| format!("[plugin.phases.config]\npassword = \"{password}\"\n");
+    let (old, new) = (
+        folder(&format!("{CONFIG}{}{}{}", route("gone", 204), route("other", 204), plugin("s3cr3t-one"))),
+        folder(&format!("{CONFIG}{}{}{}", route("other", 404), route("new", 204), plugin("s3cr3t-two"))),
+    );
+    fs::write(new.path().join("plugins.d/phases.wasm"), component("trapping")).unwrap();
+    let output = gateway(old.path(), &["diff", "gateway.toml", new.path().to_str().unwrap()]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for expected in [
+        "+ route new\n",
+        "- route gone\n",
+        "~ route other\n    respond.status: 204 -> 404    ",
+        "config.password: \"***\" -> \"***\"",
+        "~ component of plugin phases\n    its content differs",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("s3cr3t") && !said.contains("upstream"), "{said}");
+    let output = gateway(old.path(), &["diff", "gateway.toml", "gateway.toml"]);
+    assert_eq!(text(&output.stdout), "nothing would change\n");
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let folder = folder(CONFIG);
+    let commands = ["run", "check", "explain", "diff", "plugin"];
+    let output = gateway(folder.path(), &["completions", "bash"]);
+    assert!(commands.iter().all(|command| text(&output.stdout).contains(command)));
+    assert_eq!(gateway(folder.path(), &["man", "--into", "."]).status.code(), Some(0));
+    for command in commands {
+        assert!(folder.path().join(format!("gateway-{command}.1")).exists(), "{command}");
+    }
+}
+
+#[test]
 fn inspect_says_what_a_component_is() {
     let folder = folder(CONFIG);
     let output = gateway(folder.path(), &["plugin", "inspect", "plugins.d/phases.wasm"]);

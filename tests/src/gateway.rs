@@ -214,11 +214,30 @@ impl TestGateway {
         self.admin_with("GET", path, "")
     }
 
-    /// The same with a method, and fields each ended by CR LF.
+    /// The same with a method, and fields each ended by CR LF. It says that it sends JSON, as whoever changes something must.
     #[must_use]
     pub fn admin_with(&self, method: &str, path: &str, fields: &str) -> Option<(u16, Vec<u8>)> {
+        self.ask_admin(method, path, &format!("content-type: application/json\r\n{fields}"), "")
+    }
+
+    /// Posts a document to the admin listener; what it answers.
+    #[must_use]
+    pub fn post_admin(&self, path: &str, document: &Value) -> (u16, Value) {
+        let fields = "content-type: application/json\r\n";
+        let (status, body) = self.ask_admin("POST", path, fields, &document.to_string()).expect("an answer");
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Asks the admin listener with just these fields, each ended by CR LF, and a body.
+    #[must_use]
+    pub fn ask_admin(&self, method: &str, path: &str, fields: &str, body: &str) -> Option<(u16, Vec<u8>)> {
         let mut socket = UnixStream::connect(self.path("admin.sock")).ok()?;
-        write!(socket, "{method} {path} HTTP/1.1\r\n{fields}host: admin\r\nconnection: close\r\n\r\n").ok()?;
+        let length = body.len();
+        write!(
+            socket,
+            "{method} {path} HTTP/1.1\r\n{fields}host: admin\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .ok()?;
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).ok()?;
         let response = Response::parse(&answer)?;

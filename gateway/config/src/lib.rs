@@ -6,6 +6,7 @@
 mod config;
 mod diagnostic;
 mod document;
+mod effective;
 mod environment;
 pub mod reference;
 mod render;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 pub use config::*;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use document::endpoints::parse_endpoints;
+pub use effective::{Setting, effective, settings};
 pub use environment::{Environment, SystemEnvironment};
 pub use render::render;
 pub use resolve::{Specificity, specificity};

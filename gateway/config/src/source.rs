@@ -64,6 +64,10 @@ impl Sources {
         self.0.get(file).map(Source::text)
     }
 
+    pub(crate) fn source(&self, file: &Path) -> Option<&Source> {
+        self.0.get(file)
+    }
+
     pub(crate) fn insert(&mut self, source: Source) {
         self.0.insert(source.file().to_owned(), source);
     }

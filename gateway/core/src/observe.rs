@@ -45,12 +45,17 @@ pub struct Record {
 
 /// Who is told. Never waits: a thread that serves calls it.
 pub trait Observer: Send + Sync {
-    /// Whether this exchange is to be told of; asked first, because a record costs something.
-    fn wants(&self, status: u16) -> bool;
+    /// Whether every exchange may be told of: asked when one begins, because keeping what was asked costs something. Where nobody
+    /// watches, [`Self::wants`] is asked all the same when it is over.
+    fn watches(&self) -> bool;
+
+    /// For whom this exchange is to be told of: a bit for each, as the observer likes; 0: for nobody. What nobody watched is told as
+    /// plugins have left it, and not where the client has gone.
+    fn wants(&self, status: u16) -> u8;
 
     /// Fields of requests that it needs.
     fn fields(&self) -> &[HeaderName];
 
-    /// It is over.
-    fn ended(&self, record: Box<Record>);
+    /// It is over; `audience` is what [`Self::wants`] said.
+    fn ended(&self, record: Box<Record>, audience: u8);
 }

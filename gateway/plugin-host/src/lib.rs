@@ -40,6 +40,6 @@ pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
 pub use load::{LoadError, Loaded};
 pub use manifest::Manifest;
-pub use plugin::{Instances, PluginSettings, WasmPlugin};
+pub use plugin::{Instances, LastFault, PluginSettings, WasmPlugin};
 pub use schema::Problem;
 pub use statistics::{Outcomes, Statistics};

@@ -20,10 +20,11 @@ use gateway_core::plugin::{
     BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Plugin, Streamed, Summary, Unanswered,
 };
 use gateway_core::{Body, Exchange, Phase, Phases, clock};
+use parking_lot::Mutex;
 use serde::Serialize;
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 /// A plugin that keeps failing is not called for a while: its failures cost instances, and soon everybody's time.
@@ -77,6 +78,8 @@ pub(crate) struct Books {
     plugin: Arc<str>,
     tally: Tally,
     breaker: Breaker,
+    /// How a call failed, the last one that did.
+    last: Mutex<Option<LastFault>>,
 }
 
 /// The instances of a plugin at one moment.
@@ -90,10 +93,24 @@ pub struct Instances {
     pub memory: usize,
 }
 
+/// How a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFault {
+    /// When.
+    pub at: SystemTime,
+    /// In which phase.
+    pub phase: &'static str,
+    /// `trap`, `cpu`, `wall`, …, as in metrics.
+    pub kind: &'static str,
+    /// What the engine or the host said.
+    pub message: String,
+}
+
 impl WasmPlugin {
     pub(crate) fn new(loaded: Arc<Loaded>, settings: Arc<PluginSettings>, kept: Arc<Kept>, guest: Guest) -> Self {
         let plugin = Arc::clone(&settings.name);
-        let books = Arc::new(Books { plugin, tally: Tally::default(), breaker: Breaker::new(BREAKER) });
+        let books =
+            Arc::new(Books { plugin, tally: Tally::default(), breaker: Breaker::new(BREAKER), last: Mutex::default() });
         Self { loaded, settings, kept, guest, books }
     }
 
@@ -122,6 +139,12 @@ impl WasmPlugin {
     #[must_use]
     pub fn is_tripped(&self) -> bool {
         self.books.breaker.is_tripped()
+    }
+
+    /// How the last call failed that did; none where all went well.
+    #[must_use]
+    pub fn last_fault(&self) -> Option<LastFault> {
+        self.books.last.lock().clone()
     }
 
     /// Its gauges and distributions.
@@ -230,6 +253,15 @@ impl Books {
             self.tally.ended(Some(kind));
             if self.breaker.failed(self.tally.calls(), clock::now()) {
                 tracing::warn!(target: "gateway::plugin", plugin = &*plugin, "a plugin fails too often and is not called for a while");
+            }
+            // Whoever finds another one writing has nothing to add.
+            if let Some(mut last) = self.last.try_lock() {
+                *last = Some(LastFault {
+                    at: clock::wall(),
+                    phase: phase.name(),
+                    kind: kind.word(),
+                    message: message.clone(),
+                });
             }
         }
         Fault { plugin, phase, kind, message }

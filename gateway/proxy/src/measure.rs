@@ -51,7 +51,7 @@ impl Measure {
             verb: Verb::of(method),
             protocol: Protocol::of(version),
             secure,
-            listener: (telemetry.tracing.is_some() || telemetry.observer.is_some()).then(|| Arc::clone(listener)),
+            listener: (telemetry.tracing.is_some() || telemetry.watcher().is_some()).then(|| Arc::clone(listener)),
             counted: telemetry.meters.are_on(),
             route: None,
             trace: None,
@@ -74,7 +74,7 @@ impl Measure {
     /// It is in its normal form: begins its trace, and keeps what is told of its fields.
     pub(crate) fn admitted(&mut self, headers: &mut HeaderMap, trusted: impl FnOnce() -> bool) -> Option<Trace> {
         let telemetry = &self.snapshot.telemetry;
-        if let Some(observer) = &telemetry.observer {
+        if let Some(observer) = telemetry.watcher() {
             self.fields = observer.fields().iter().map(|name| headers.get(name).cloned()).collect();
         }
         if let Some(tracing) = &telemetry.tracing {
@@ -92,12 +92,16 @@ impl Measure {
 
     /// It is an exchange from now on: keeps what is told of it when it is over, or given up.
     pub(crate) fn begun(&mut self, exchange: &Exchange) {
-        if self.snapshot.telemetry.observer.is_none() {
-            return;
+        if self.snapshot.telemetry.watcher().is_some() {
+            self.record = Some(self.recorded(exchange));
         }
+    }
+
+    /// What is known of a request by now.
+    fn recorded(&mut self, exchange: &Exchange) -> Box<Record> {
         let request = &exchange.request;
         let trace = exchange.trace.as_ref().filter(|trace| trace.is_recorded());
-        self.record = Some(Box::new(Record {
+        Box::new(Record {
             at: SystemTime::UNIX_EPOCH,
             request: exchange.id.clone(),
             trace: trace.map(|trace| (trace.id(), trace.span())),
@@ -114,7 +118,7 @@ impl Measure {
             upstream: None,
             summary: Summary::default(),
             fields: std::mem::take(&mut self.fields),
-        }));
+        })
     }
 
     /// It was answered without an exchange.
@@ -187,19 +191,21 @@ impl Measure {
 
     /// Tells the observer, where it wants to hear of it.
     fn tell(&mut self, summary: &Summary, exchange: Option<&Exchange>) {
-        let (Some(mut record), Some(observer)) = (self.record.take(), &self.snapshot.telemetry.observer) else {
-            return;
-        };
-        if !observer.wants(summary.status) {
+        let snapshot = Arc::clone(&self.snapshot);
+        let Some(observer) = &snapshot.telemetry.observer else { return };
+        let audience = observer.wants(summary.status);
+        if audience == 0 {
             return;
         }
+        let kept = self.record.take().or_else(|| exchange.map(|exchange| self.recorded(exchange)));
+        let Some(mut record) = kept else { return };
         record.at = wall();
         record.summary = summary.clone();
         if let Some(exchange) = exchange {
             record.consumer = exchange.attributes.consumer().map(str::to_owned);
             record.upstream.clone_from(&exchange.asked);
         }
-        observer.ended(record);
+        observer.ended(record, audience);
     }
 }
 

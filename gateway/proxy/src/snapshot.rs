@@ -46,6 +46,13 @@ pub struct Telemetry {
     pub observer: Option<Arc<dyn Observer>>,
 }
 
+impl Telemetry {
+    /// Who is told of every exchange, where somebody listens at present.
+    pub(crate) fn watcher(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref().filter(|observer| observer.watches())
+    }
+}
+
 /// What is counted of every request; made once, so that no name is looked up while one runs.
 #[derive(Clone)]
 pub struct Counters {

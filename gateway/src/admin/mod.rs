@@ -1,20 +1,28 @@
-//! The local administration listener: what the gateway is doing, for people and probes. Never on a data port.
+//! The administration listener: what the gateway is doing, for people, programs and probes, and what may be asked of it. Never on a
+//! data port. `openapi.json` beside this file describes it.
 
+mod control;
+mod dashboard;
+mod explained;
+mod figures;
+mod guard;
+mod inventory;
 mod purge;
+mod reply;
+mod resources;
+mod settings;
 mod status;
+mod tail;
 
 use crate::process::{Descriptor, Inherited};
 use crate::server::Running;
-use crate::telemetry::metrics::{self, Format};
 use anyhow::Context as _;
-use bytes::Bytes;
 use gateway_config::Admin;
 use gateway_core::clock::now;
 use gateway_core::repeats::Repeats;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use guard::Reach;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -70,7 +78,12 @@ pub(crate) fn serve(
         }
     };
     let socket = Arc::new(socket);
-    let accepting = tokio::spawn(accept(Arc::clone(&socket), running));
+    let reach = match &*socket {
+        Socket::Unix(_) => Reach::Owner,
+        Socket::Tcp(socket) if socket.local_addr().is_ok_and(|bound| bound.ip().is_loopback()) => Reach::Machine,
+        Socket::Tcp(_) => Reach::Anybody,
+    };
+    let accepting = tokio::spawn(accept(Arc::clone(&socket), running, reach));
     Ok(Administration { socket, accepting })
 }
 
@@ -90,16 +103,16 @@ impl Administration {
     }
 }
 
-async fn accept(socket: Arc<Socket>, running: Arc<Running>) {
+async fn accept(socket: Arc<Socket>, running: Arc<Running>, reach: Reach) {
     let mut failures = Repeats::default();
     loop {
         let running = Arc::clone(&running);
         let accepted = match &*socket {
             Socket::Tcp(socket) => {
-                socket.accept().await.map(|(stream, _)| drop(tokio::spawn(connection(stream, running))))
+                socket.accept().await.map(|(stream, _)| drop(tokio::spawn(connection(stream, running, reach))))
             }
             Socket::Unix(socket) => {
-                socket.accept().await.map(|(stream, _)| drop(tokio::spawn(connection(stream, running))))
+                socket.accept().await.map(|(stream, _)| drop(tokio::spawn(connection(stream, running, reach))))
             }
         };
         if let Err(error) = accepted {
@@ -121,71 +134,21 @@ fn unix(path: &Path) -> std::io::Result<UnixListener> {
     Ok(socket)
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, running: Arc<Running>) {
-    let service = service_fn(|request| {
-        let mut response = answer(&request, &running);
-        if running.draining.load(Ordering::Relaxed) {
-            // Whoever asks again may have to ask another process.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, running: Arc<Running>, reach: Reach) {
+    let service = service_fn(move |request| {
+        let running = Arc::clone(&running);
+        async move {
+            let mut response = resources::answer(request, &running, reach).await;
+            if running.draining.load(Ordering::Relaxed) {
+                // Whoever asks again may have to ask another process.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
-        async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "an admin connection ended");
     }
-}
-
-fn answer(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes>> {
-    let is_purge = request.uri().path() == "/cache/purge";
-    let (is_allowed, allowed) = match is_purge {
-        true => (request.method() == Method::POST, "POST"),
-        false => (matches!(*request.method(), Method::GET | Method::HEAD), "GET, HEAD"),
-    };
-    if !is_allowed {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "another method is meant\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-        return response;
-    }
-    if is_purge {
-        return purge::answer(request, running);
-    }
-    match request.uri().path() {
-        "/status" => json(&status::of(running)),
-        "/metrics" => metrics(request, running),
-        "/live" => text(StatusCode::OK, "live\n"),
-        "/ready" if running.draining.load(Ordering::Relaxed) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        "/ready" => text(StatusCode::OK, "ready\n"),
-        _ => text(StatusCode::NOT_FOUND, "there is /status, /metrics, /live, /ready and POST /cache/purge\n"),
-    }
-}
-
-/// Every figure, in the form that Prometheus asks for.
-fn metrics(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes>> {
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let format = Format::of(accept);
-    let Ok(written) = metrics::render(running, format) else {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be written\n");
-    };
-    let mut response = Response::new(Full::from(written));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {
-    let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
-    body.push(b'\n');
-    let mut response = Response::new(Full::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }

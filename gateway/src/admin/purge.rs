@@ -1,17 +1,12 @@
-//! `POST /cache/purge?…`: removes stored answers.
+//! `POST /cache/purge`: removes stored answers.
 //!
-//! One of `url=` (host and path, and the query where one is written), `prefix=` (what host and path begin with), `tag=`, `route=`, or
+//! As a document, or for those who write by hand in the query: one of `url=` (host and path, and the query where one is written), `prefix=` (what host and path begin with), `tag=`, `route=`, or
 //! `all`.
 
-use super::{json, text};
+use super::reply::{Problem, Reply, json, read};
 use crate::server::Running;
-use bytes::Bytes;
 use gateway_proxy::cache::Purge;
-use http::header::ORIGIN;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 #[derive(Serialize)]
@@ -20,32 +15,58 @@ struct Purged {
     purged: usize,
 }
 
-pub(super) fn answer(request: &Request<Incoming>, running: &Running) -> Response<Full<Bytes>> {
-    // A page that somebody looks at on this machine is nobody to purge.
-    if request.headers().contains_key(ORIGIN) {
-        return text(StatusCode::FORBIDDEN, "not from a browser\n");
+/// The same as a document.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+enum Asked {
+    Url(String),
+    Prefix(String),
+    Tag(String),
+    Route(String),
+    All(bool),
+}
+
+impl Asked {
+    fn purge(self) -> Option<Purge> {
+        match self {
+            Self::All(all) => all.then_some(Purge::All),
+            Self::Url(value) => named("url", value),
+            Self::Prefix(value) => named("prefix", value),
+            Self::Tag(value) => named("tag", value),
+            Self::Route(value) => named("route", value),
+        }
     }
-    let Some(purge) = parse(request.uri().query().unwrap_or_default()) else {
-        return text(StatusCode::BAD_REQUEST, "one of url=HOST/PATH, prefix=HOST/PATH, tag=NAME, route=NAME, all\n");
+}
+
+pub(super) fn answer(query: &str, sent: &[u8], running: &Running) -> Result<Reply, Problem> {
+    let asked = match query.is_empty() {
+        true => read::<Asked>(sent)?.purge(),
+        false => parse(query),
+    };
+    let Some(purge) = asked else {
+        return Err(Problem::bad("one of url=HOST/PATH, prefix=HOST/PATH, tag=NAME, route=NAME, all"));
     };
     let current = Arc::clone(&running.current.lock());
     let Some(caching) = &current.snapshot.cache else {
-        return text(StatusCode::NOT_FOUND, "no route has a cache\n");
+        return Err(Problem::absent("no route has a cache"));
     };
     let purged = caching.cache.purge(&purge);
     tracing::info!(?purge, purged, "purged");
-    json(&Purged { purged })
+    Ok(json(&Purged { purged }))
 }
 
 fn parse(query: &str) -> Option<Purge> {
     let (name, value) = query.split_once('=').unwrap_or((query, ""));
     let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?.into_owned();
+    if name == "all" && value.is_empty() { Some(Purge::All) } else { named(name, value) }
+}
+
+fn named(name: &str, value: String) -> Option<Purge> {
     let place = |value: String| match value.split_once("://") {
         Some((_, rest)) => rest.to_owned(),
         None => value,
     };
     match (name, value.is_empty()) {
-        ("all", true) => Some(Purge::All),
         ("url", false) => Some(Purge::Url(place(value))),
         ("prefix", false) => Some(Purge::Prefix(place(value))),
         ("tag", false) => Some(Purge::Tag(value)),

@@ -29,8 +29,10 @@ pub(super) struct Document {
 }
 
 #[derive(Serialize)]
-struct PluginStatus {
+pub(super) struct PluginStatus {
     name: Arc<str>,
+    /// Where it was named first.
+    place: Option<String>,
     file: PathBuf,
     sha256: Arc<str>,
     version: Option<String>,
@@ -46,8 +48,20 @@ struct PluginStatus {
     refused_open: u64,
     /// It failed too often lately and is not called for a while.
     breaker_open: bool,
+    /// How the last call failed that did.
+    last_error: Option<LastError>,
     instances: Instances,
     readings: Readings,
+}
+
+#[derive(Serialize)]
+struct LastError {
+    /// RFC 3339.
+    at: String,
+    phase: &'static str,
+    /// `trap`, `cpu`, `wall`, …
+    kind: &'static str,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -90,10 +104,11 @@ fn cache(cache: &Cache) -> CacheStatus {
     CacheStatus { keys, bytes, size: cache.settings().size }
 }
 
-fn plugin(installed: &Installed) -> PluginStatus {
+pub(super) fn plugin(installed: &Installed) -> PluginStatus {
     let statistics = installed.plugin.statistics();
     PluginStatus {
         name: Arc::clone(&installed.written.name),
+        place: installed.written.places.first().map(crate::explain::at),
         file: installed.written.file.clone(),
         sha256: Arc::clone(&installed.version.hash),
         version: installed.version.component.manifest.as_ref().map(|manifest| manifest.version.clone()),
@@ -107,6 +122,12 @@ fn plugin(installed: &Installed) -> PluginStatus {
         refused_full: statistics.full,
         refused_open: statistics.open,
         breaker_open: installed.plugin.is_tripped(),
+        last_error: installed.plugin.last_fault().map(|fault| LastError {
+            at: humantime::format_rfc3339_millis(fault.at).to_string(),
+            phase: fault.phase,
+            kind: fault.kind,
+            message: fault.message,
+        }),
         instances: installed.plugin.instances(),
         readings: installed.plugin.readings(),
     }

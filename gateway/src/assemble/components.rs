@@ -26,17 +26,25 @@ pub(crate) struct Version {
 /// A version that failed: the file it stood in, and the hash. The same bytes in another file are another plugin's.
 pub(crate) type Failed = (PathBuf, Arc<str>);
 
+/// What stands in for components as they are in their files now.
+#[derive(Clone, Default)]
+pub(crate) struct Substitutes {
+    /// The version to use in place of each that failed.
+    pub(crate) failed: BTreeMap<Failed, Version>,
+    /// Versions that are used whatever their files hold.
+    pub(crate) fixed: HashMap<PathBuf, Version>,
+}
+
 /// Each component once, by file.
 pub(super) struct Components(HashMap<PathBuf, Version>);
 
 impl Components {
-    /// Reads and loads every component of a configuration. `rolled_back` holds the version to use in
-    /// place of each that failed.
+    /// Reads and loads every component of a configuration, but for those that something stands in for.
     pub(super) fn read(
         host: &Arc<Host>,
         config: &Config,
         previous: Option<&Assembly>,
-        rolled_back: &BTreeMap<Failed, Version>,
+        substitutes: &Substitutes,
     ) -> Result<Self, Vec<Diagnostic>> {
         let known: HashMap<&str, &Version> = previous
             .iter()
@@ -49,7 +57,11 @@ impl Components {
             if components.contains_key(&plugin.file) {
                 continue;
             }
-            match version(host, config, plugin, &known, rolled_back) {
+            if let Some(version) = substitutes.fixed.get(&plugin.file) {
+                components.insert(plugin.file.clone(), version.clone());
+                continue;
+            }
+            match version(host, config, plugin, &known, &substitutes.failed) {
                 Ok(version) => drop(components.insert(plugin.file.clone(), version)),
                 Err(problem) => problems.push(*problem),
             }

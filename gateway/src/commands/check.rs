@@ -2,6 +2,7 @@
 
 use super::{failed, print, unusable};
 use crate::cli::Check;
+use crate::explain::at;
 use crate::reload::{self, Rollback};
 use crate::server;
 use gateway_core::instruments::Instruments;
@@ -26,6 +27,13 @@ fn check(options: &Check) -> anyhow::Result<ExitCode> {
     let config = &assembly.config;
     if !assembly.warnings.is_empty() {
         super::error(gateway_config::render(&assembly.warnings, &assembly.sources, false).trim_end());
+    }
+    if options.effective {
+        for setting in gateway_config::settings(&config.files, &assembly.sources) {
+            let place = setting.place.as_ref().map_or_else(|| "default".to_owned(), at);
+            print(format_args!("{} = {}    # {place}", setting.name(), setting.shown()));
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     print(format_args!(
         "{}: {}, {}, {}, {}",

@@ -1,7 +1,9 @@
 //! What is typed, done: each command a file, exit codes in one place.
 
 mod check;
+mod diff;
 mod explain;
+mod pages;
 mod plugin;
 mod run;
 
@@ -21,6 +23,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Diff { old, new } => diff::run(&old, &new),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { into } => pages::manual(into.as_deref()),
         Command::Plugin(command) => plugin::run(command),
         Command::Compile { cache, abi } => match gateway_plugin_host::compile_into(&cache, &abi) {
             Ok(()) => ExitCode::SUCCESS,

@@ -4,11 +4,13 @@
 //! for (`/status`), not only a line in the log.
 
 mod inputs;
+mod order;
 mod rollback;
 mod step;
 mod watch;
 
 pub(crate) use inputs::Inputs;
+pub(crate) use order::{Asked, Before, Order, Orders, Outcome};
 pub(crate) use rollback::Rollback;
 
 use crate::assemble::{Assembler, Assembly, inputs};
@@ -25,12 +27,14 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use step::{Action, Event, State, step};
+use tokio::sync::mpsc;
 use watch::Watch;
 
 /// What `/status` says of reloads.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Status {
-    /// `current`: what the files say is what serves; `failed`: they cannot be used, and the last good generation serves.
+    /// `current`: what the files say is what serves; `failed`: they cannot be used, and the last good generation serves;
+    /// `rolled-back`: somebody has brought back what served before, until a file changes.
     pub(crate) state: &'static str,
     pub(crate) generation: u64,
     /// Seconds since 1970.
@@ -42,6 +46,8 @@ pub(crate) struct Status {
     pub(crate) rendered: String,
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
+    /// The generation that can be brought back.
+    pub(crate) before: Option<u64>,
 }
 
 /// One problem, for machines.
@@ -105,7 +111,7 @@ pub(crate) fn build(
         .map_err(|problems| Box::new(Failure { problems: problems.diagnostics, sources: problems.sources }))?;
     let sources = loaded.sources.clone();
     assembler
-        .assemble(loaded, previous, rollback.versions())
+        .assemble(loaded, previous, rollback.substitutes())
         .map_err(|problems| Box::new(Failure { problems, sources }))
 }
 
@@ -121,19 +127,38 @@ pub(crate) struct Reload {
     pub(crate) rollback: Rollback,
     pub(crate) succeeded: Counter,
     pub(crate) failed: Counter,
+    /// What served before.
+    pub(crate) before: Option<Arc<Before>>,
+    /// What serves was brought back.
+    pub(crate) is_back: bool,
 }
 
 impl Reload {
     /// Runs for as long as the process serves.
     ///
     /// `first` was surveyed before the generation that serves was built: what has changed since is a change.
-    pub(crate) async fn run(mut self, first: Survey) {
+    pub(crate) async fn run(mut self, first: Survey, mut orders: mpsc::Receiver<Asked>) {
         let mut state = State { committed: Some(first.digest), ..State::default() };
         let mut watch = Watch::new(first.inputs, self.watching);
         loop {
-            tokio::select! {
-                () = watch.changed() => {}
-                () = self.rollback.due() => {}
+            let asked = tokio::select! {
+                () = watch.changed() => None,
+                () = self.rollback.due() => None,
+                Some(asked) = orders.recv() => Some(asked),
+            };
+            let generation = self.current().snapshot.generation;
+            match asked {
+                Some((Order::RollBack, done)) => {
+                    // Whoever asked may have gone.
+                    let _ = done.send(self.roll_back().await);
+                    continue;
+                }
+                Some((Order::Reload, _)) => {
+                    state.failed = None;
+                    // What the files say is not what serves.
+                    state.committed = state.committed.filter(|_| !self.is_back);
+                }
+                None => {}
             }
             let mut action = Action::Look;
             while action != Action::Nothing {
@@ -150,6 +175,13 @@ impl Reload {
             }
             if state.failed.is_none() {
                 self.recovered();
+            }
+            if let Some((_, done)) = asked {
+                let _ = done.send(match state.failed {
+                    Some(_) => Outcome::Refused,
+                    None if self.current().snapshot.generation == generation => Outcome::Unchanged,
+                    None => Outcome::Changed,
+                });
             }
         }
     }
@@ -177,7 +209,7 @@ impl Reload {
             (self.path.clone(), Arc::clone(&self.assembler), self.current(), self.rollback.clone());
         let built = tokio::task::spawn_blocking(move || build(&path, &assembler, Some(&previous), &rollback)).await;
         let failure = match built {
-            Ok(Ok(assembly)) => match self.commit(assembly).await {
+            Ok(Ok(assembly)) => match self.commit(assembly, false) {
                 Ok(()) => {
                     let milliseconds = now().duration_since(started).as_millis();
                     tracing::info!(
@@ -201,32 +233,73 @@ impl Reload {
         Event::Failed
     }
 
+    /// Makes the generation before once more, with its configuration and its components as they were, and swaps. What the files say
+    /// is kept as what was tried: only another change is taken up.
+    async fn roll_back(&mut self) -> Outcome {
+        let Some(before) = self.before.clone() else { return Outcome::NothingBefore };
+        let (assembler, current) = (Arc::clone(&self.assembler), self.current());
+        let from = Arc::clone(&before);
+        let built = tokio::task::spawn_blocking(move || {
+            let (loaded, substitutes) = from.parts();
+            assembler.assemble(loaded, Some(&current), substitutes)
+        });
+        let problems = match built.await {
+            Ok(Ok(assembly)) => match self.commit(assembly, true) {
+                Ok(()) => {
+                    let generation = self.current().snapshot.generation;
+                    tracing::warn!(
+                        generation,
+                        of = before.generation,
+                        "what served before serves again, until a file changes"
+                    );
+                    return Outcome::Changed;
+                }
+                Err(problem) => vec![*problem],
+            },
+            Ok(Err(problems)) => problems,
+            Err(panic) => {
+                vec![Diagnostic::error("internal", format!("what served before could not be built: {panic}"))]
+            }
+        };
+        self.refuse(&problems, None);
+        Outcome::Refused
+    }
+
     /// All or nothing: sockets are bound first, because only that can fail.
-    async fn commit(&mut self, assembly: Assembly) -> Result<(), Box<Diagnostic>> {
+    fn commit(&mut self, assembly: Assembly, is_back: bool) -> Result<(), Box<Diagnostic>> {
         let assembly = Arc::new(assembly);
         let bound = self.listeners.bind(&assembly.config.listeners)?;
         let before = self.current();
-        if before.config.admin != assembly.config.admin {
-            tracing::warn!("`[admin]` has changed; it stays as it is until the gateway is started again");
+        // A token is another one at once, a socket is not.
+        let address = |assembly: &Assembly| assembly.config.admin.as_ref().map(|admin| admin.address.clone());
+        if address(&before) != address(&assembly) {
+            tracing::warn!("`[admin] address` has changed; it stays as it is until the gateway is started again");
         }
         assembly.warn(Some(&before));
         assembly.count(self.assembler.instruments.meters());
         self.assembler.outlets.take_up(&assembly.config);
-        self.rollback.watch(&before, &assembly);
+        match is_back {
+            true => self.rollback.stop_trials(),
+            false => self.rollback.watch(&before, &assembly),
+        }
         self.snapshot.store(Arc::clone(&assembly.snapshot));
         assembly.snapshot.upstreams.values().for_each(Upstream::start);
         self.listeners.apply(&assembly.config.listeners, &assembly.tls, bound);
         let generation = assembly.snapshot.generation;
         *self.current.lock() = assembly;
         self.succeeded.increment();
+        self.is_back = is_back;
+        // Going back twice would be going forth.
+        self.before = (!is_back).then(|| Arc::new(Before::of(&before)));
         let mut status = self.status.lock();
         let (succeeded, failed) = (status.succeeded + 1, status.failed);
         *status = Status {
-            state: "current",
+            state: self.standing(),
             generation,
             since: since_epoch().as_secs(),
             succeeded,
             failed,
+            before: self.before.as_ref().map(|before| before.generation),
             ..Status::default()
         };
         Ok(())
@@ -246,11 +319,16 @@ impl Reload {
         status.failed += 1;
     }
 
+    /// What serves, where nothing is wrong.
+    fn standing(&self) -> &'static str {
+        if self.is_back { "rolled-back" } else { "current" }
+    }
+
     /// The files were put back as they were.
     fn recovered(&self) {
         let mut status = self.status.lock();
-        if status.state != "current" {
-            status.state = "current";
+        if status.state == "failed" {
+            status.state = self.standing();
             status.problems.clear();
             status.rendered.clear();
             tracing::info!("the files are again what serves");

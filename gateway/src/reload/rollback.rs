@@ -3,10 +3,10 @@
 //! After a swap the new version is watched for 60 s or 1,000 calls, whichever is later. The version that failed is not tried again
 //! until its file changes: file and hash are kept, and stand for the old version from then on.
 
-use crate::assemble::{Assembly, Failed, Version};
+use crate::assemble::{Assembly, Failed, Substitutes, Version};
 use gateway_core::clock::now;
 use gateway_plugin_host::{Outcomes, WasmPlugin};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Versions that failed, and those that are on trial.
 #[derive(Clone, Default)]
 pub(crate) struct Rollback {
-    /// By the version that failed: the version in its place.
-    versions: BTreeMap<Failed, Version>,
+    substitutes: Substitutes,
     trials: Vec<Trial>,
 }
 
@@ -36,13 +35,19 @@ struct Trial {
 }
 
 impl Rollback {
-    pub(crate) fn versions(&self) -> &BTreeMap<Failed, Version> {
-        &self.versions
+    /// What stands in for the versions that failed.
+    pub(crate) fn substitutes(&self) -> &Substitutes {
+        &self.substitutes
+    }
+
+    /// Judges none of what serves at present: somebody has chosen it.
+    pub(crate) fn stop_trials(&mut self) {
+        self.trials.clear();
     }
 
     /// The versions that failed.
     pub(crate) fn failed(&self) -> BTreeSet<Failed> {
-        self.versions.keys().cloned().collect()
+        self.substitutes.failed.keys().cloned().collect()
     }
 
     /// Puts every plugin whose component changed on trial, and forgets trials of what no longer serves.
@@ -76,7 +81,7 @@ impl Rollback {
                     back_to = %trial.before.hash,
                     "the new version fails where the old one did not; the old one comes back until the file changes"
                 );
-                self.versions.insert(trial.failed, trial.before);
+                self.substitutes.failed.insert(trial.failed, trial.before);
                 return;
             }
             self.trials.retain(|trial| !trial.is_over());

@@ -20,7 +20,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 /// Lines that wait to be written; what comes beyond is lost, and counted.
 const WAITING: usize = 16_384;
@@ -58,12 +58,14 @@ struct Shared {
     exporter: ArcSwapOption<Exporter>,
     /// What the configuration says.
     written: Mutex<Option<ProcessLog>>,
+    /// Which lines are written at all.
+    filter: reload::Handle<EnvFilter, Registry>,
 }
 
 impl Log {
     /// Starts it. `filter` is as in `info` or `warn,gateway_proxy=debug`.
     pub(crate) fn start(filter: &str, format: LogFormat) -> anyhow::Result<Self> {
-        let filter = EnvFilter::try_new(filter)?;
+        let (level, filter) = reload::Layer::new(EnvFilter::try_new(filter)?);
         let (writer, guard) = non_blocking(io::stderr());
         let shared = Arc::new(Shared {
             format,
@@ -74,6 +76,7 @@ impl Log {
             guard: Mutex::new(Some(guard)),
             exporter: ArcSwapOption::empty(),
             written: Mutex::default(),
+            filter,
         });
         let lines = tracing_subscriber::fmt::layer()
             .event_format(Form {
@@ -85,9 +88,23 @@ impl Log {
             .with_writer(Switch(Arc::clone(&shared)))
             .with_ansi(io::stderr().is_terminal());
         let sent = Sent(Arc::clone(&shared));
-        let started = tracing_subscriber::registry().with(filter).with(lines).with(sent).try_init();
+        let started = tracing_subscriber::registry().with(level).with(lines).with(sent).try_init();
         started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))?;
         Ok(Self(shared))
+    }
+
+    /// What is logged, as in `info` or `warn,gateway_proxy=debug`.
+    pub(crate) fn filter(&self) -> String {
+        self.0.filter.with_current(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Logs this from now on.
+    ///
+    /// # Errors
+    /// It is no filter.
+    pub(crate) fn set_filter(&self, filter: &str) -> anyhow::Result<()> {
+        let filter = EnvFilter::builder().parse(filter)?;
+        Ok(self.0.filter.reload(filter)?)
     }
 
     /// Counts what is lost among the others.

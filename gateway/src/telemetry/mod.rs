@@ -9,8 +9,10 @@ mod log;
 pub(crate) mod metrics;
 mod otlp;
 mod queue;
+mod tail;
 
 pub(crate) use log::{Log, LogFormat};
+pub(crate) use tail::{Heard, Listening, Tail};
 
 use crate::assemble::Assembly;
 use gateway_config::{Config, LogTarget, TraceTrust};
@@ -27,6 +29,7 @@ pub(crate) struct Outlets {
     instruments: Instruments,
     exporter: Arc<Exporter>,
     entries: Arc<access::Writer>,
+    tail: Arc<Tail>,
     /// None where nothing is served.
     log: Mutex<Option<Log>>,
 }
@@ -37,9 +40,15 @@ impl Outlets {
         Self {
             exporter: Arc::new(Exporter::new(instruments)),
             entries: Arc::new(access::Writer::new(instruments)),
+            tail: Arc::new(Tail::new(instruments)),
             log: Mutex::default(),
             instruments: instruments.clone(),
         }
+    }
+
+    /// Requests as they end.
+    pub(crate) fn tail(&self) -> &Arc<Tail> {
+        &self.tail
     }
 
     /// The log is among them, and what is lost of it counted.
@@ -59,6 +68,14 @@ impl Outlets {
     pub(crate) fn of(&self, config: &Config) -> Telemetry {
         let meters = self.instruments.meters().clone();
         let written = &config.telemetry;
+        let log = written.access_log.as_ref().map(|log| {
+            let settings = access::Settings::new(log);
+            let outlet = match log.target {
+                LogTarget::Otlp => access::Outlet::Collector(Arc::clone(&self.exporter)),
+                LogTarget::Stdout | LogTarget::File { .. } => access::Outlet::Writer(Arc::clone(&self.entries)),
+            };
+            Arc::new(access::Access::new(settings, outlet)) as Arc<dyn Observer>
+        });
         Telemetry {
             unmatched: meters.route(&"".into(), ""),
             meters,
@@ -71,14 +88,7 @@ impl Outlets {
                 threshold: Tracing::threshold(traces.sample),
                 sink: Arc::clone(&self.exporter) as _,
             }),
-            observer: written.access_log.as_ref().map(|log| {
-                let settings = access::Settings::new(log);
-                let outlet = match log.target {
-                    LogTarget::Otlp => access::Outlet::Collector(Arc::clone(&self.exporter)),
-                    LogTarget::Stdout | LogTarget::File { .. } => access::Outlet::Writer(Arc::clone(&self.entries)),
-                };
-                Arc::new(access::Access::new(settings, outlet)) as Arc<dyn Observer>
-            }),
+            observer: Some(Arc::new(tail::Audience { log, tail: Arc::clone(&self.tail) })),
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Config {
     /// The folder that dropped components are taken from, absolute.
     pub plugin_directory: Option<PathBuf>,
     /// The local administration listener.
-    pub admin: Option<Admin>,
+    pub admin: Option<AdminListener>,
     /// How long requests in flight may take once the process was asked to stop.
     pub drain: Duration,
     /// How long connections are still taken once it is no longer ready.
@@ -111,8 +111,17 @@ impl Network {
 
 /// The administration listener.
 #[derive(Debug, Clone, PartialEq)]
+pub struct AdminListener {
+    /// Where it listens.
+    pub address: Admin,
+    /// What whoever asks has to show; there is one unless only this machine reaches the address.
+    pub token: Option<Secret>,
+}
+
+/// Where the administration listener listens.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Admin {
-    /// TCP, loopback unless written otherwise.
+    /// TCP; loopback, or there is a token.
     Tcp(SocketAddr),
     /// A unix socket.
     Unix(PathBuf),

@@ -32,6 +32,8 @@ pub(crate) enum Presence {
     Required,
     /// That has a meaning of its own, told by the key's doc.
     Optional,
+    /// The same as if nothing stood in it: an empty list, a section of defaults.
+    Empty,
     /// This value is taken.
     Default(Value),
 }

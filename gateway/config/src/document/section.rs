@@ -86,7 +86,7 @@ macro_rules! section {
 
     (@presence required $type:ty) => { $crate::document::definition::Presence::Required };
     (@presence optional $type:ty) => { $crate::document::definition::Presence::Optional };
-    (@presence empty $type:ty) => { $crate::document::definition::Presence::Optional };
+    (@presence empty $type:ty) => { $crate::document::definition::Presence::Empty };
     (@presence default $type:ty = $default:expr) => {
         $crate::document::definition::Presence::Default(<serde_json::Value as From<$type>>::from($default))
     };

@@ -37,7 +37,7 @@ fn describe(section: &Section) -> String {
 fn absence(key: &Key) -> String {
     match &key.presence {
         Presence::Required => "**required**".to_owned(),
-        Presence::Optional => String::new(),
+        Presence::Optional | Presence::Empty => String::new(),
         Presence::Default(value) => format!("`{value}`"),
     }
 }

@@ -44,7 +44,7 @@ fn property(key: &Key) -> Value {
     let property = with(value(&key.shape), "description", json!(key.doc));
     match &key.presence {
         Presence::Default(default) => with(property, "default", default.clone()),
-        Presence::Required | Presence::Optional => property,
+        Presence::Required | Presence::Optional | Presence::Empty => property,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything here goes on past a problem with what is left, so that one run reports all of them.
 
+mod admin;
 mod ambiguity;
 mod cache;
 mod chains;
@@ -44,6 +45,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     let mut certificates = CertificateReader::new(environment);
     let upstreams = upstreams::resolve(document, &mut certificates, &resolver, &mut secrets, environment, reports);
     let stores = stores::resolve(document, &mut certificates, &mut secrets, reports);
+    let admin = admin::resolve(document, &mut secrets, reports);
     let plugins = Plugins::new(&names, secrets, document, plugin_directory.clone(), environment, reports);
     let mut chains = Chains::new(&names, plugins);
 
@@ -58,7 +60,6 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
     at_least_one("listener", document.listeners.is_empty(), reports);
     at_least_one("route", document.routes.is_empty(), reports);
 
-    let admin = document.admin.as_ref().and_then(|admin| admin.value.address.clone());
     let (plugins, secret_files) = chains.finish();
     cache::warn_unproven(&routes, &listeners, &plugins, reports);
     Config {
@@ -67,7 +68,7 @@ pub(crate) fn resolve(document: &Document, environment: &dyn Environment, report
         secret_files,
         certificate_files: certificates.files,
         plugin_directory,
-        admin: admin.map(|address| address.0),
+        admin,
         telemetry,
         cache,
         drain: server.drain().duration(),

@@ -47,14 +47,24 @@ impl Conditions {
     }
 
     pub(super) fn hold_but_for_method(&self, request: &Request) -> bool {
-        let header = |(name, value): &(HeaderName, ValueMatch)| match value {
-            ValueMatch::Present => request.headers.contains_key(name),
-            ValueMatch::Exact(expected) => {
-                request.headers.get_all(name).iter().any(|line| line.as_bytes() == expected.as_bytes())
-            }
-        };
-        self.headers.iter().all(header)
+        self.headers.iter().all(|condition| header_holds(request, condition))
             && self.query.iter().all(|condition| query_holds(request.query.as_deref(), condition))
+    }
+
+    /// Names of the fields, then of the query parameters, that are not as they should be.
+    pub(super) fn unfulfilled<'a>(&'a self, request: &Request) -> (Vec<&'a str>, Vec<&'a str>) {
+        let headers = self.headers.iter().filter(|condition| !header_holds(request, condition));
+        let query = self.query.iter().filter(|condition| !query_holds(request.query.as_deref(), condition));
+        (headers.map(|(name, _)| name.as_str()).collect(), query.map(|(name, _)| name.as_str()).collect())
+    }
+}
+
+fn header_holds(request: &Request, (name, value): &(HeaderName, ValueMatch)) -> bool {
+    match value {
+        ValueMatch::Present => request.headers.contains_key(name),
+        ValueMatch::Exact(expected) => {
+            request.headers.get_all(name).iter().any(|line| line.as_bytes() == expected.as_bytes())
+        }
     }
 }
 

@@ -4,10 +4,13 @@
 //! visits patterns in that order, so that a thousand routes cost what one costs.
 
 mod conditions;
+mod misses;
 mod tree;
 
 #[cfg(test)]
 mod tests;
+
+pub use misses::{Miss, methods, misses};
 
 use crate::route::Route;
 use conditions::Conditions;

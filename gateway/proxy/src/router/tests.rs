@@ -1,6 +1,6 @@
 //! Tables: which of some routes takes which request.
 
-use super::{Matched, Router};
+use super::{Matched, Miss, Router, misses};
 use crate::route::{Dispatch, Route};
 use gateway_config::{Allow, Host, Match, PathPattern, Segment, ValueMatch, specificity};
 use gateway_core::exchange::{Answer, Request};
@@ -228,4 +228,30 @@ fn of_a_thousand_routes_one_is_looked_at() {
         false
     });
     assert_eq!(looked_at, 1);
+}
+
+#[test]
+fn what_does_not_match_says_why_and_the_path_is_judged_as_the_tree_does() {
+    let paths = ["/", "/a", "/a/", "/a/b", "/a//b", "/ab", "/a/b/c", "/b"];
+    for text in ["/", "/*", "/a", "/a*", "/a/", "/a/{b}", "/a/{b}*", "/a/{*rest}", "/{x}/b", "/{*all}"] {
+        let router = Router::new(vec![(matches(text), 0, route("it"))]);
+        for path in paths {
+            let request = request("GET", "h", path);
+            let found = matches!(router.find(&request), Matched::Route(..));
+            assert_eq!(misses(&matches(text), &request).is_empty(), found, "{text} and {path}");
+        }
+    }
+    let mut wanted = matches("/a");
+    wanted.host = Some(Host::Wildcard("shop.example".to_owned()));
+    wanted.methods = vec!["GET".to_owned()];
+    wanted.headers = vec![("x-tier".to_owned(), ValueMatch::Exact("gold".to_owned()))];
+    wanted.query = vec![("page".to_owned(), ValueMatch::Present)];
+    let (field, query) = (Miss::Field("x-tier".to_owned()), Miss::Query("page".to_owned()));
+    assert_eq!(
+        misses(&wanted, &request("POST", "shop.example", "/b")),
+        [Miss::Host, Miss::Path, Miss::Method, field, query]
+    );
+    let mut right = request("HEAD", "a.shop.example", "/a?page");
+    right.headers.insert("x-tier", HeaderValue::from_static("gold"));
+    assert_eq!(misses(&wanted, &right), []);
 }

@@ -34,6 +34,8 @@ pub struct Endpoint {
     ejected: AtomicU64,
     /// What was asked of it from time to time says that it is down.
     is_down: AtomicBool,
+    /// Somebody has taken it out: nothing goes to it, whatever else is up.
+    is_drained: AtomicBool,
     /// Good or bad answers in a row to what was asked from time to time.
     streak: AtomicU32,
     /// When it came, or was well again.
@@ -48,7 +50,7 @@ pub struct Endpoint {
 pub struct EndpointStatus {
     /// `host:port`.
     pub endpoint: String,
-    /// `up`, `ejected` for its failures, or `down` by its answers to health checks.
+    /// `up`, `drained` by somebody, `ejected` for its failures, or `down` by its answers to health checks.
     pub state: &'static str,
     /// Requests under way.
     pub active: usize,
@@ -83,6 +85,7 @@ impl Endpoint {
             ejected_until: Moment::default(),
             ejected: AtomicU64::new(0),
             is_down: AtomicBool::new(false),
+            is_drained: AtomicBool::new(false),
             streak: AtomicU32::new(0),
             well_since: Moment::default(),
             speed: Speed::default(),
@@ -146,7 +149,20 @@ impl Endpoint {
 
     /// Whether requests should go to it.
     pub(super) fn is_up(&self) -> bool {
-        !self.is_down.load(Ordering::Relaxed) && !self.is_ejected()
+        !self.is_drained() && !self.is_down.load(Ordering::Relaxed) && !self.is_ejected()
+    }
+
+    /// Whether nothing may go to it.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained.load(Ordering::Relaxed)
+    }
+
+    /// Takes it out, or back in. What is under way goes on.
+    pub(super) fn set_drained(&self, drained: bool) {
+        let was = self.is_drained.swap(drained, Ordering::Relaxed);
+        if was && !drained {
+            self.well_since.set(now());
+        }
     }
 
     /// A health check ended well or not; so many in a row decide. Whether that changed anything.
@@ -215,9 +231,10 @@ impl Endpoint {
     /// What is known of it.
     #[must_use]
     pub fn status(&self) -> EndpointStatus {
-        let state = match (self.is_down.load(Ordering::Relaxed), self.is_ejected()) {
-            (true, _) => "down",
-            (_, true) => "ejected",
+        let state = match (self.is_drained(), self.is_down.load(Ordering::Relaxed), self.is_ejected()) {
+            (true, ..) => "drained",
+            (_, true, _) => "down",
+            (_, _, true) => "ejected",
             _ => "up",
         };
         EndpointStatus {

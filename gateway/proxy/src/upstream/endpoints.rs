@@ -51,12 +51,16 @@ impl Endpoints {
     }
 
     /// The endpoint for a request: of the first priority that has one that is up and untried. One that is new makes room for
-    /// others of its priority. Where all are down one of them is asked all the same: nobody answers for sure otherwise.
+    /// others of its priority. Where all are down one of them is asked all the same: nobody answers for sure otherwise. One that was
+    /// taken out is never asked.
     pub(super) fn choose(&self, choice: &Choice<'_>) -> Option<&Arc<Endpoint>> {
         if self.count == 1 {
-            return self.all().next();
+            return self.all().next().filter(|endpoint| !endpoint.is_drained());
         }
-        let is_untried = |endpoint: &Arc<Endpoint>| !choice.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint));
+        let is_open = |endpoint: &Arc<Endpoint>| !endpoint.is_drained();
+        let is_untried = |endpoint: &Arc<Endpoint>| {
+            is_open(endpoint) && !choice.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint))
+        };
         let fits = |endpoint: &Arc<Endpoint>| endpoint.is_up() && is_untried(endpoint);
         let is_warm = |endpoint: &Arc<Endpoint>| fastrand::f64() < endpoint.warmth(choice.slow_start);
         let Choice { balance, key, slow_start, tried } = *choice;
@@ -70,7 +74,7 @@ impl Endpoints {
                     .or_else(|| tier.choose(balance, key, true, fits)),
             })
             .or_else(|| self.tiers.iter().find_map(|tier| tier.choose(balance, key, true, is_untried)))
-            .or_else(|| self.tiers.iter().find_map(|tier| tier.choose(balance, key, true, |_| true)))
+            .or_else(|| self.tiers.iter().find_map(|tier| tier.choose(balance, key, true, is_open)))
     }
 
     /// Ejects an endpoint that has failed so often in a row, where that is wanted and another one is left.

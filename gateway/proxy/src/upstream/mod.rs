@@ -83,6 +83,15 @@ pub struct UpstreamStatus {
     pub breaker_opened: u64,
 }
 
+/// Why an endpoint was not taken out or back in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undrained {
+    /// The service has none of this name.
+    Unknown,
+    /// It is the last one that requests may go to.
+    Last,
+}
+
 impl Upstream {
     /// A service as it was configured; connects on first use. Endpoints that `previous` had as well keep their connections, load
     /// and health.
@@ -113,6 +122,14 @@ impl Upstream {
             || matches!(settings.discover, Some(Discover::File(_)));
         let tls = wants_tls.then(|| tls::config(&settings.tls, settings.protocol)).transpose()?;
         let endpoints = set(&settings, tls.as_ref(), &origins.found(), known.as_deref());
+        if let Some(previous) = previous {
+            // Also where connections are made in another way now: somebody wanted it out.
+            let before = previous.endpoints.load();
+            let out: Vec<_> =
+                before.all().filter(|endpoint| endpoint.is_drained()).map(|endpoint| endpoint.name()).collect();
+            let same = endpoints.all().filter(|endpoint| out.contains(&endpoint.name()));
+            same.for_each(|endpoint| endpoint.set_drained(true));
+        }
         if endpoints.all().next().is_none()
             || endpoints.all().any(|endpoint| endpoint.pool().destination().is_unasked())
         {
@@ -250,6 +267,24 @@ impl Upstream {
     pub fn sweep(&self) {
         let now = now();
         self.endpoints.load().all().for_each(|endpoint| endpoint.pool().sweep(now));
+    }
+
+    /// Takes an endpoint out, so that no request goes to it any more, or back in. It stays out over reloads, for as long as its set has it.
+    ///
+    /// # Errors
+    /// There is none of this name, or no other one would be left.
+    pub fn set_drained(&self, name: &str, drained: bool) -> Result<(), Undrained> {
+        let endpoints = self.endpoints.load();
+        let named: Vec<_> = endpoints.all().filter(|endpoint| endpoint.name() == name).collect();
+        if named.is_empty() {
+            return Err(Undrained::Unknown);
+        }
+        let is_other = |endpoint: &&Arc<Endpoint>| endpoint.name() != name && !endpoint.is_drained();
+        if drained && endpoints.all().filter(is_other).count() == 0 {
+            return Err(Undrained::Last);
+        }
+        named.into_iter().for_each(|endpoint| endpoint.set_drained(drained));
+        Ok(())
     }
 
     /// What is known of it.

@@ -64,16 +64,20 @@ impl Access {
 }
 
 impl Observer for Access {
-    fn wants(&self, status: u16) -> bool {
+    fn watches(&self) -> bool {
+        true
+    }
+
+    fn wants(&self, status: u16) -> u8 {
         let sample = self.settings.log.sample;
-        status >= 500 || sample >= ALL || fastrand::u32(..ALL) < sample
+        (status >= 500 || sample >= ALL || fastrand::u32(..ALL) < sample).into()
     }
 
     fn fields(&self) -> &[HeaderName] {
         &self.settings.headers
     }
 
-    fn ended(&self, record: Box<Record>) {
+    fn ended(&self, record: Box<Record>, _: u8) {
         let settings = Arc::clone(&self.settings);
         match &self.outlet {
             Outlet::Writer(writer) => writer.offer(settings, record),

@@ -1,6 +1,6 @@
 //! The top level of a file, and its small sections.
 
-use super::{CacheStore, Chain, Listener, Plugin, Route, SecretSource, Store, Telemetry, Upstream};
+use super::{CacheStore, Chain, Listener, Plugin, Route, SecretSource, SecretValue, Store, Telemetry, Upstream};
 use crate::Diagnostic;
 use crate::document::decode::{Checked, Named, Spanned};
 use crate::document::reports::Reports;
@@ -68,8 +68,11 @@ section! {
 section! {
     /// The local administration listener.
     AdminListener {
-        /// A loopback address, or `unix:/path`.
-        "address" => address: AdminAddress, required;
+        /// A loopback address, or `unix:/path`. Another address takes a `token`.
+        "address" => address: Spanned<AdminAddress>, required;
+        /// What whoever asks has to show, as `authorization: Bearer …`: `{ secret = "NAME" }`, of at least 16 characters. Without one
+        /// everybody who reaches the address may ask.
+        "token" => token: SecretValue, optional;
     }
 }
 

@@ -44,14 +44,14 @@ impl Scalar for ResolverAddress {
     }
 }
 
-/// The administration listener's: loopback only, because it has no authentication of its own.
+/// The administration listener's: an address, or a unix socket.
 #[derive(Debug, Clone)]
 pub(crate) struct AdminAddress(pub(crate) Admin);
 
 impl Scalar for AdminAddress {
     const CODE: &'static str = "invalid-address";
     const TEXT: Text =
-        Text { what: "a loopback address or `unix:/path`", example: Some("127.0.0.1:9901"), pattern: None };
+        Text { what: "an address with a port or `unix:/path`", example: Some("127.0.0.1:9901"), pattern: None };
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -64,13 +64,6 @@ impl Scalar for AdminAddress {
             };
         }
         let ListenAddress(address) = ListenAddress::parse(text)?;
-        match address.ip().is_loopback() {
-            true => Ok(Self(Admin::Tcp(address))),
-            false => {
-                let hint =
-                    format!("write `\"127.0.0.1:{}\"`, or a unix socket: `\"unix:/run/gateway.sock\"`", address.port());
-                Err(Fault::new("the administration address must be a loopback address").hint(hint))
-            }
-        }
+        Ok(Self(Admin::Tcp(address)))
     }
 }

@@ -3,7 +3,7 @@
 use super::scenario::{Exchange, Scenario};
 use super::script::{Around, Place, Script};
 use super::transcript::Transcript;
-use crate::assemble::Assembly;
+use crate::assemble::{Assembly, Substitutes};
 use crate::server;
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
@@ -107,7 +107,7 @@ impl Stage {
         // One for each scenario: what a plugin keeps outlives its configuration, and nothing of it may reach the next.
         let options = HostOptions { instances: INSTANCES, ..HostOptions::default() };
         let assembler = server::assembler(options, &Instruments::default(), self.runtime.clone())?;
-        assembler.assemble(loaded, None, &BTreeMap::new()).map_err(|problems| unusable(&problems, &sources))
+        assembler.assemble(loaded, None, &Substitutes::default()).map_err(|problems| unusable(&problems, &sources))
     }
 
     fn configuration(&self, scenario: &Scenario) -> anyhow::Result<String> {
