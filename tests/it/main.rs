@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's clock")]
 
+mod bridge_amqp;
+mod bridge_example;
+mod bridge_nats;
 mod cache;
 mod cache_changes;
 mod cache_collapse;

@@ -6,7 +6,7 @@ use crate::cli::Explain;
 use crate::reload::{self, Rollback};
 use crate::server;
 use anyhow::{Context as _, bail};
-use gateway_config::{Cache, Dispatch, Listener, Place, QueryKey, Rewrite, Route, Share, Ttl};
+use gateway_config::{Cache, Dispatch, Listener, Place, QueryKey, Rewrite, Route, Share, Ttl, Verb};
 use gateway_core::exchange::Request;
 use gateway_core::instruments::Instruments;
 use gateway_core::path::{Allow, normalize};
@@ -192,6 +192,21 @@ fn upstream(upstream: &gateway_config::Upstream, share: &str) {
     print(format_args!("upstream    {}{share}    {}", upstream.name, at(&upstream.place)));
     if let Some(discover) = &upstream.discover {
         print(format_args!("endpoints   {discover}"));
+    }
+    if let Some(bridge) = &upstream.bridge {
+        for server in &bridge.servers {
+            print(format_args!("server      {}:{}", server.host, server.port));
+        }
+        for operation in &bridge.operations {
+            let methods = if operation.methods.is_empty() { "any".into() } else { operation.methods.join(",") };
+            let verb = match operation.verb {
+                Verb::Request => "request",
+                Verb::Publish => "publish",
+                Verb::Store => "store",
+                Verb::Subscribe => "listen",
+            };
+            print(format_args!("operation   {methods} {} → {verb} {}", operation.path.text, operation.to));
+        }
     }
     for endpoint in &upstream.endpoints {
         let weight = if endpoint.weight == 1 { String::new() } else { format!(", weight {}", endpoint.weight) };

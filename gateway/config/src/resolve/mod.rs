@@ -3,6 +3,7 @@
 //! Everything here goes on past a problem with what is left, so that one run reports all of them.
 
 mod ambiguity;
+mod bridges;
 mod cache;
 mod chains;
 mod compress;

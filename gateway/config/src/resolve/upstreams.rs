@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bridges;
 use super::discover;
 use super::secrets::Secrets;
 use super::tls::CertificateReader;
@@ -33,9 +34,14 @@ pub(crate) fn resolve(
         let tls = tls(written, certificates, reports);
         let discover = written.discover.as_ref();
         let discover = discover.map(|written| discover::resolve(written, secrets, environment, reports));
+        let bridge = bridges::resolve(written, secrets, reports);
         // What is wrong with it has been reported.
-        if discover != Some(None) {
-            let upstream = Upstream { resolver: resolver.to_vec(), ..upstream(name, written, discover.flatten(), tls) };
+        if discover != Some(None) && bridge != Some(None) {
+            let upstream = Upstream {
+                resolver: resolver.to_vec(),
+                bridge: bridge.flatten(),
+                ..upstream(name, written, discover.flatten(), tls)
+            };
             upstreams.insert(Arc::clone(&name.value.0), upstream);
         }
     }
@@ -53,6 +59,7 @@ fn upstream(
     Upstream {
         name: Arc::clone(&name.value.0),
         endpoints: endpoints.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        bridge: None,
         found_over_tls: written.tls.is_some() && !matches!(discover, Some(Discover::File(_))),
         discover,
         resolver: Vec::new(),
