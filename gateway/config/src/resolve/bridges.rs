@@ -37,14 +37,15 @@ fn nats(written: &sections::Nats, secrets: &mut Secrets<'_>, reports: &mut Repor
     let credentials = secret(written.credentials.as_ref(), secrets, reports);
     let operations = written.operations.as_ref().map(|NonEmpty(operations)| operations.as_slice()).unwrap_or_default();
     let operations = operations.iter().map(|operation| nats_operation(&operation.value, reports));
-    let operations: Option<Vec<_>> = operations.collect();
+    // Each is looked at, whatever is wrong with those before it.
+    let operations: Vec<_> = operations.collect();
     Some(Bridge {
         protocol: BridgeProtocol::Nats { token: token?, credentials: credentials? },
         servers,
         username: written.username.as_ref().map(|name| name.value.0.clone()),
         password: password?,
         message: written.message().in_memory(),
-        operations: operations?,
+        operations: operations.into_iter().collect::<Option<_>>()?,
     })
 }
 
@@ -69,7 +70,8 @@ fn amqp(written: &sections::Amqp, secrets: &mut Secrets<'_>, reports: &mut Repor
     let password = secret(written.password.as_ref(), secrets, reports);
     let operations = written.operations.as_ref().map(|NonEmpty(operations)| operations.as_slice()).unwrap_or_default();
     let operations = operations.iter().map(|operation| amqp_operation(&operation.value, reports));
-    let operations: Option<Vec<_>> = operations.collect();
+    // Each is looked at, whatever is wrong with those before it.
+    let operations: Vec<_> = operations.collect();
     Some(Bridge {
         protocol: BridgeProtocol::Amqp {
             vhost: written.vhost.as_ref().map_or("/", |PlainText(vhost)| vhost).to_owned(),
@@ -78,7 +80,7 @@ fn amqp(written: &sections::Amqp, secrets: &mut Secrets<'_>, reports: &mut Repor
         username: written.username.as_ref().map(|name| name.value.0.clone()),
         password: password?,
         message: written.message().in_memory(),
-        operations: operations?,
+        operations: operations.into_iter().collect::<Option<_>>()?,
     })
 }
 
@@ -192,11 +194,12 @@ fn payload(
     Some(match value {
         Value::Array(items) => {
             let items = items.iter().enumerate().map(|(index, item)| at(item, &index.to_string()));
-            Payload::List(items.collect::<Option<_>>()?)
+            let items: Vec<_> = items.collect();
+            Payload::List(items.into_iter().collect::<Option<_>>()?)
         }
         Value::Object(entries) => {
-            let entries = entries.iter().map(|(key, value)| Some((key.clone(), at(value, key)?)));
-            Payload::Object(entries.collect::<Option<_>>()?)
+            let entries: Vec<_> = entries.iter().map(|(key, value)| Some((key.clone(), at(value, key)?))).collect();
+            Payload::Object(entries.into_iter().collect::<Option<_>>()?)
         }
         Value::String(text) => match MessageText::parse(text) {
             Ok(MessageText(template)) => {
