@@ -1,5 +1,6 @@
 //! A RabbitMQ of the test's own: its folder, its node and its ports are nobody else's.
 
+use crate::wait::until;
 use lapin::options::{
     BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
     QueueBindOptions, QueueDeclareOptions,
@@ -70,11 +71,13 @@ impl Rabbit {
             // The shell, the machine below it and its helpers.
             let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
             let _ = child.wait();
-            let _ = Command::new("epmd")
-                .args(["-port", &self.ports[1].to_string(), "-kill"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+            // The port mapper is a process of its own, which ends once it has seen that the node is gone.
+            let mapper = self.ports[1].to_string();
+            until("the port mapper ends", || {
+                let said = Command::new("epmd").args(["-port", &mapper, "-kill"]).output().ok()?;
+                let said = [said.stdout, said.stderr].concat();
+                (!String::from_utf8_lossy(&said).contains("living nodes")).then_some(())
+            });
         }
     }
 

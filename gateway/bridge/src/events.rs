@@ -85,6 +85,7 @@ impl Sender {
         if fits && self.events.capacity() > 1 {
             return self.events.try_send(event).map_err(|_| Over);
         }
+        tracing::info!("messages came faster than a client read them: its stream of events ends");
         let _ = self.events.try_send(Event::overflow());
         Err(Over)
     }
