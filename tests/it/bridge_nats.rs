@@ -2,7 +2,7 @@
 
 use gateway_tests::gateway::Setup;
 use gateway_tests::wait::until;
-use gateway_tests::{Client, Nats, Reply, Response, TestGateway, Upstream};
+use gateway_tests::{Authority, Client, Nats, Reply, Response, TestGateway, Upstream};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -98,7 +98,7 @@ fn what_a_service_says_in_fields_is_in_the_answer() {
     let mut service = nats.client();
     service.subscribe("orders.*.get");
     std::thread::spawn(move || {
-        while let Some(message) = service.next() {
+        while let Some(message) = service.message() {
             let reply = message.reply.unwrap();
             match message.subject.as_str() {
                 "orders.7.get" => service.publish_with(
@@ -172,7 +172,7 @@ fn what_is_published_is_heard_and_a_subject_is_a_stream_of_events() {
     let mut client = gateway.client();
     assert_eq!(post(&mut client, "/news?kind=sport", "content-type: text/plain\r\n", "one\ntwo").status, 202);
     assert_eq!(post(&mut client, "/news?kind=art", "", "not for them").status, 202);
-    let message = listener.next().unwrap();
+    let message = listener.message().unwrap();
     assert_eq!(message.payload, "one\ntwo");
     assert!(message.headers.contains("content-type: text/plain\r\n"), "{}", message.headers);
     let read = events(&mut reader, "two\n\n");
@@ -363,4 +363,34 @@ fn an_answer_of_a_bridge_is_cached_like_any_other() {
     assert_eq!(gateway.get("/orders/7").json(), json!({ "n": 0 }));
     assert_eq!(gateway.get("/orders/7").json(), json!({ "n": 0 }));
     assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_broker_is_spoken_to_over_tls_both_sides_proven() {
+    let (authority, other, folder) = (Authority::default(), Authority::default(), tempfile::tempdir().unwrap());
+    let (server, own) = (authority.server(&["127.0.0.1"]), authority.client("gateway", "urn:gateway"));
+    let written = [("cert.pem", server.cert.clone()), ("key.pem", server.key.clone()), ("ca.pem", authority.pem())];
+    let [cert, key, ca] = written.map(|(name, text)| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    });
+    let nats = Nats::with(&["--tls", "--tlscert", &cert, "--tlskey", &key, "--tlscacert", &ca, "--tlsverify"]);
+    let start = |authority: &Authority| {
+        let upstream = upstream(&nats, "").replace("nats://", "tls://").replace(
+            "[upstream.bus]\n",
+            "[upstream.bus]\ntls = { ca = \"ca.pem\", client = { cert = \"own.pem\", key = \"own.key\" } }\n",
+        );
+        let config = format!("{LISTENER}{upstream}[[route]]\nname = \"bus\"\nupstream = \"bus\"\n");
+        let setup = Setup::new(&config).file("ca.pem", authority.pem());
+        setup.file("own.pem", &*own.cert).file("own.key", &*own.key).start()
+    };
+    let gateway = start(&authority);
+    until("it is connected", || (gateway.status()["upstreams"]["bus"]["endpoints"][0]["state"] == "up").then_some(()));
+    let mut reader = gateway.client();
+    reader.send("GET /news/art HTTP/1.1\r\nhost: a\r\n\r\n");
+    let _ = events(&mut reader, "\r\n\r\n");
+    assert_eq!(post(&mut gateway.client(), "/news?kind=art", "", "by TLS").status, 202);
+    assert!(events(&mut reader, "\n\n").contains("data: by TLS"));
+    // Somebody else has signed the server's certificate.
+    is_problem(&post(&mut start(&other).client(), "/news?kind=art", "", "x"), 503);
 }

@@ -93,7 +93,7 @@ impl Nats {
         let mut client = self.client();
         client.subscribe(subject);
         std::thread::spawn(move || {
-            while let Some(message) = client.next() {
+            while let Some(message) = client.message() {
                 if let (Some(reply), Some(payload)) = (&message.reply, answer(&message)) {
                     client.publish(reply, &payload);
                 }
@@ -183,11 +183,11 @@ impl NatsClient {
         self.subscribe("reply.here");
         self.write(&format!("PUB {subject} reply.here {}\r\n{payload}\r\n", payload.len()));
         self.reader.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
-        self.next().expect("a reply").payload
+        self.message().expect("a reply").payload
     }
 
     /// The next message; none once the server is gone.
-    pub fn next(&mut self) -> Option<NatsMessage> {
+    pub fn message(&mut self) -> Option<NatsMessage> {
         loop {
             let line = self.line()?;
             let words: Vec<&str> = line.split_whitespace().collect();

@@ -101,6 +101,19 @@ fn tls(
         let diagnostic = Diagnostic::error("tls-without-https", "no endpoint of this upstream is spoken to over TLS");
         reports.add_absent(diagnostic.at(place).hint("write `https://` for those that are"));
     }
+    if let (Some(_), Some(_)) = (&written.nats, &tls.server_name) {
+        let diagnostic =
+            Diagnostic::error("useless-server-name", "a server of NATS has the name that stands in its URL");
+        reports.add(diagnostic.at(place).hint("leave `server-name` out, and write the name in `servers`"));
+    }
+    let wants_tls = |nats: &sections::Nats| {
+        let servers = nats.servers.as_ref().map(|NonEmpty(servers)| servers.as_slice()).unwrap_or_default();
+        servers.iter().any(|server| server.value.0.tls)
+    };
+    if written.nats.as_ref().is_some_and(|nats| !wants_tls(nats)) {
+        let diagnostic = Diagnostic::error("tls-without-https", "no server of this upstream is spoken to over TLS");
+        reports.add_absent(diagnostic.at(place).hint("write `tls://` for those that are"));
+    }
     certificates.upstream(tls, reports)
 }
 
