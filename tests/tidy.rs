@@ -66,13 +66,17 @@ const HARDENING: [(&str, &str); 52] = [
 ];
 
 /// Which crates of ours a crate may name; `*` is any of them.
-const IMPORTS: [(&str, &[&str]); 10] = [
+const IMPORTS: [(&str, &[&str]); 11] = [
     ("gateway/core", &[]),
     ("gateway/config", &[]),
+    ("gateway/bridge", &["gateway-core", "gateway-config"]),
     ("gateway/proxy", &["gateway-core", "gateway-config"]),
     ("gateway/plugin-host", &["gateway-core"]),
     ("gateway/store", &["gateway-core"]),
-    ("gateway", &["gateway-core", "gateway-config", "gateway-proxy", "gateway-plugin-host", "gateway-store"]),
+    (
+        "gateway",
+        &["gateway-bridge", "gateway-core", "gateway-config", "gateway-proxy", "gateway-plugin-host", "gateway-store"],
+    ),
     ("plugin-sdk", &["plugin-sdk-macros"]),
     ("plugin-sdk/macros", &[]),
     ("plugins/*", &["plugin-sdk"]),

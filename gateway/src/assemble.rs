@@ -14,6 +14,7 @@ use crate::reload::Inputs;
 use crate::telemetry::Outlets;
 use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
+use gateway_core::bridge::Bridge;
 use gateway_core::instruments::{Instruments, Meters, meters};
 use gateway_core::pressure::Pressure;
 use gateway_plugin_host::Host;
@@ -71,7 +72,7 @@ impl Assembler {
         let components = Components::read(&self.host, &config, previous, substitutes)?;
         let stores = stores::connect(self, &config, previous)?;
         let plugins = plugins::install(self, &config, &components, &stores, previous)?;
-        let upstreams = upstreams(&config, previous, self.instruments.meters())?;
+        let upstreams = upstreams(self, &config, previous)?;
         let tables = routes::tables(&config, &plugins, &upstreams, self.instruments.meters())?;
         let tls = tls::prepare(&config, previous)?;
         let authorities = tls::authorities(&config)?;
@@ -144,9 +145,9 @@ fn caching(config: &Config, previous: Option<&Assembly>, instruments: &Instrumen
 }
 
 fn upstreams(
+    assembler: &Assembler,
     config: &Config,
     previous: Option<&Assembly>,
-    meters: &Meters,
 ) -> Result<HashMap<Arc<str>, Arc<Upstream>>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut upstreams = HashMap::new();
@@ -157,7 +158,14 @@ fn upstreams(
         };
         let upstream = match before.filter(is_same) {
             Some(same) => Ok(Arc::clone(same)),
-            None => Upstream::new(settings.clone(), before.map(Arc::as_ref)).map(|new| Arc::new(new.metered(meters))),
+            None => match bridge(assembler, settings) {
+                Ok(bridge) => Upstream::new(settings.clone(), before.map(Arc::as_ref))
+                    .map(|new| Arc::new(new.metered(assembler.instruments.meters()).bridged(bridge))),
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            },
         };
         match upstream {
             Ok(upstream) => {
@@ -170,4 +178,25 @@ fn upstreams(
         }
     }
     if problems.is_empty() { Ok(upstreams) } else { Err(problems) }
+}
+
+/// What speaks for an upstream whose services speak another protocol than HTTP.
+#[cfg(feature = "bridge")]
+fn bridge(assembler: &Assembler, settings: &gateway_config::Upstream) -> Result<Option<Arc<dyn Bridge>>, Diagnostic> {
+    gateway_bridge::new(settings, assembler.runtime.clone()).map_err(|error| {
+        let message = format!("upstream `{}` cannot be spoken to: {error}", settings.name);
+        Diagnostic::error("bridge", message).at(&settings.place)
+    })
+}
+
+/// The same, of a gateway that was built without the clients of other protocols.
+#[cfg(not(feature = "bridge"))]
+fn bridge(_: &Assembler, settings: &gateway_config::Upstream) -> Result<Option<Arc<dyn Bridge>>, Diagnostic> {
+    match settings.bridge {
+        None => Ok(None),
+        Some(_) => {
+            let message = format!("upstream `{}` speaks a protocol that this gateway was built without", settings.name);
+            Err(Diagnostic::error("bridge", message).at(&settings.place).hint("build it with the feature `bridge`"))
+        }
+    }
 }

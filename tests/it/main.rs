@@ -6,6 +6,9 @@
 mod admin;
 mod admin_access;
 mod admin_changes;
+mod bridge_amqp;
+mod bridge_example;
+mod bridge_nats;
 mod cache;
 mod cache_changes;
 mod cache_collapse;

@@ -6,6 +6,7 @@
 pub mod attributes;
 pub mod body;
 pub mod breaker;
+pub mod bridge;
 pub mod clock;
 pub mod dispatch;
 pub mod error;

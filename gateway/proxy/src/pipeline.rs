@@ -267,6 +267,9 @@ async fn upstream(
     let key = upstream.key_by().and_then(|by| key::of(by, exchange));
     let trusted = work.snapshot.trusts(work.peer.address.ip());
     let (host, mut request) = forward::outgoing(exchange, work.captured, to, work.peer, trusted, keep_head, body)?;
+    if let Some(told) = upstream.bridge().and_then(|bridge| forward::told(&**bridge, exchange)) {
+        request.extensions_mut().insert(told);
+    }
     // A plugin may have made another request of it (RFC 6455 4.1: a handshake is a GET).
     let is_one = request.method() == Method::GET && request.body().is_end_stream();
     let handshake = work.handshake.filter(|_| is_one);

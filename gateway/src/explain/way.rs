@@ -2,7 +2,7 @@
 
 use super::{Line, Way};
 use crate::assemble::Assembly;
-use gateway_config::{Cache, Dispatch, Listener, QueryKey, Rewrite, Route, Share, Ttl};
+use gateway_config::{Cache, Dispatch, Listener, QueryKey, Rewrite, Route, Share, Ttl, Verb};
 use gateway_core::exchange::Request;
 use gateway_proxy::route;
 use gateway_proxy::router::Captured;
@@ -84,6 +84,21 @@ fn upstream(way: &mut Way, upstream: &gateway_config::Upstream, share: &str) {
     way.at("upstream", format!("{}{share}", upstream.name), &upstream.place);
     if let Some(discover) = &upstream.discover {
         way.say("endpoints", discover.to_string());
+    }
+    if let Some(bridge) = &upstream.bridge {
+        for server in &bridge.servers {
+            way.say("server", format!("{}:{}", server.host, server.port));
+        }
+        for operation in &bridge.operations {
+            let methods = if operation.methods.is_empty() { "any".into() } else { operation.methods.join(",") };
+            let verb = match operation.verb {
+                Verb::Request => "request",
+                Verb::Publish => "publish",
+                Verb::Store => "store",
+                Verb::Subscribe => "listen",
+            };
+            way.say("operation", format!("{methods} {} → {verb} {}", operation.path.text, operation.to));
+        }
     }
     for endpoint in &upstream.endpoints {
         let weight = if endpoint.weight == 1 { String::new() } else { format!(", weight {}", endpoint.weight) };

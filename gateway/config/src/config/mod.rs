@@ -2,6 +2,7 @@
 //!
 //! Every name in it exists, every pattern is well formed, every secret was found. Not here: what the user wrote (`document`).
 
+mod bridge;
 mod cache;
 mod compress;
 mod discover;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bridge::{Bridge, BridgeProtocol, MessagePart, MessageSource, MessageTemplate, Operation, Payload, Verb};
 pub use cache::{Cache, CacheKey, CacheStore, QueryKey, Share, Ttl};
 pub use compress::{Compress, CompressLevels, Compression, Encoding, MediaType};
 pub use discover::{Consul, Discover};

@@ -1,6 +1,6 @@
 //! Services as the program knows them: endpoints, balance, health, bounds, and when a request is sent once more.
 
-use super::{Certificate, Discover, Place};
+use super::{Bridge, Certificate, Discover, Place};
 use rustls::RootCertStore;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,6 +14,8 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// At least one, unless they are found.
     pub endpoints: Vec<Endpoint>,
+    /// What is spoken in place of HTTP; then it has no endpoints.
+    pub bridge: Option<Bridge>,
     /// What is spoken to all of them.
     pub protocol: Protocol,
     /// How TLS is spoken to those that want it.
@@ -49,6 +51,7 @@ impl Upstream {
         Self {
             name,
             endpoints,
+            bridge: None,
             protocol: Protocol::Http1,
             tls: UpstreamTls::default(),
             found_over_tls: false,

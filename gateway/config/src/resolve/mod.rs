@@ -4,6 +4,7 @@
 
 mod admin;
 mod ambiguity;
+mod bridges;
 mod cache;
 mod chains;
 mod compress;

@@ -125,7 +125,8 @@ fn report_refused_escapes(pattern: &PathPattern, place: &Place, allow: Allow, re
     }
 }
 
-fn captured(pattern: &PathPattern) -> BTreeSet<&str> {
+/// The names that a path captures.
+pub(super) fn captured(pattern: &PathPattern) -> BTreeSet<&str> {
     let names = pattern.segments.iter().filter_map(|segment| match segment {
         Segment::Parameter(name) | Segment::Rest(name) => Some(&**name),
         Segment::Literal(_) => None,
@@ -180,6 +181,10 @@ fn targets(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) 
             let message = format!("`{}` is spoken to by HTTP/2, and a WebSocket needs HTTP/1.1", name.value);
             let diagnostic = Diagnostic::error("websocket-over-http2", message).at(&name.place);
             reports.add(diagnostic.hint("give these requests an upstream of their own without `protocol = \"http2\"`"));
+        }
+        if has_websocket && upstream.is_some_and(|upstream| upstream.nats.is_some() || upstream.amqp.is_some()) {
+            let message = format!("`{}` is behind a broker, which speaks no WebSocket", name.value);
+            reports.add(Diagnostic::error("websocket-over-bridge", message).at(&name.place));
         }
         Target { upstream: Arc::clone(&name.value.0), weight }
     });

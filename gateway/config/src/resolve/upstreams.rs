@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bridges;
 use super::discover;
 use super::secrets::Secrets;
 use super::tls::CertificateReader;
@@ -33,9 +34,14 @@ pub(crate) fn resolve(
         let tls = tls(written, certificates, reports);
         let discover = written.discover.as_ref();
         let discover = discover.map(|written| discover::resolve(written, secrets, environment, reports));
+        let bridge = bridges::resolve(written, secrets, reports);
         // What is wrong with it has been reported.
-        if discover != Some(None) {
-            let upstream = Upstream { resolver: resolver.to_vec(), ..upstream(name, written, discover.flatten(), tls) };
+        if discover != Some(None) && bridge != Some(None) {
+            let upstream = Upstream {
+                resolver: resolver.to_vec(),
+                bridge: bridge.flatten(),
+                ..upstream(name, written, discover.flatten(), tls)
+            };
             upstreams.insert(Arc::clone(&name.value.0), upstream);
         }
     }
@@ -53,6 +59,7 @@ fn upstream(
     Upstream {
         name: Arc::clone(&name.value.0),
         endpoints: endpoints.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
+        bridge: None,
         found_over_tls: written.tls.is_some() && !matches!(discover, Some(Discover::File(_))),
         discover,
         resolver: Vec::new(),
@@ -93,6 +100,19 @@ fn tls(
     if written.endpoints.as_ref().is_some_and(is_plain) {
         let diagnostic = Diagnostic::error("tls-without-https", "no endpoint of this upstream is spoken to over TLS");
         reports.add_absent(diagnostic.at(place).hint("write `https://` for those that are"));
+    }
+    if let (Some(_), Some(_)) = (&written.nats, &tls.server_name) {
+        let diagnostic =
+            Diagnostic::error("useless-server-name", "a server of NATS has the name that stands in its URL");
+        reports.add(diagnostic.at(place).hint("leave `server-name` out, and write the name in `servers`"));
+    }
+    let wants_tls = |nats: &sections::Nats| {
+        let servers = nats.servers.as_ref().map(|NonEmpty(servers)| servers.as_slice()).unwrap_or_default();
+        servers.iter().any(|server| server.value.0.tls)
+    };
+    if written.nats.as_ref().is_some_and(|nats| !wants_tls(nats)) {
+        let diagnostic = Diagnostic::error("tls-without-https", "no server of this upstream is spoken to over TLS");
+        reports.add_absent(diagnostic.at(place).hint("write `tls://` for those that are"));
     }
     certificates.upstream(tls, reports)
 }

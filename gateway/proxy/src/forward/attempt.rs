@@ -28,7 +28,7 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    fn of(error: Error, again: Option<Box<Request<Body>>>, endpoint: Option<Arc<Endpoint>>) -> Box<Self> {
+    pub(super) fn of(error: Error, again: Option<Box<Request<Body>>>, endpoint: Option<Arc<Endpoint>>) -> Box<Self> {
         Box::new(Self { answer: Err(error), again, endpoint })
     }
 }
@@ -67,6 +67,9 @@ impl Sending<'_> {
         is_last: bool,
         asked_of: &mut Option<Arc<Endpoint>>,
     ) -> Result<Response<Body>, Box<Failed>> {
+        if let Some(bridge) = self.upstream.bridge() {
+            return self.bridged(bridge, request).await;
+        }
         let admitted = self.upstream.admit(self.key, tried, self.deadline).await;
         let (endpoint, permit) = admitted.map_err(|error| Failed::of(error, None, None))?;
         if self.trace.is_some_and(Trace::is_recorded) {

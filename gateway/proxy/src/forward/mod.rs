@@ -1,6 +1,7 @@
 //! Sends a request to an upstream and gives the head of its answer; both bodies stream.
 
 mod attempt;
+mod bridged;
 mod client_body;
 mod forwarded;
 mod request;
@@ -12,6 +13,7 @@ mod template;
 mod upstream_body;
 mod watch;
 
+pub(crate) use bridged::told;
 pub use client_body::{Bounds, ClientBody, Upload};
 pub use forwarded::{Peer, client_address};
 pub(crate) use request::REQUEST_ID;

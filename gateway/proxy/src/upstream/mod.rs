@@ -2,6 +2,7 @@
 
 mod admission;
 mod balance;
+mod bridged;
 mod budget;
 mod connect;
 mod connection;
@@ -19,6 +20,7 @@ mod switched;
 mod tls;
 
 pub use admission::{Admission, Refused};
+pub use bridged::Crossing;
 pub use connect::Destination;
 pub use connection::{Answer, Answered, Connection};
 pub use discovery::DiscoveryStatus;
@@ -34,6 +36,7 @@ use discovery::{Found, Origins};
 use endpoints::{Choice, Endpoints, Member};
 use gateway_config::{Balance, Discover};
 use gateway_core::breaker::{Breaker, Terms};
+use gateway_core::bridge::Bridge;
 use gateway_core::clock::now;
 use gateway_core::instruments::{Meters, meters};
 use gateway_core::{Error, Kind};
@@ -64,6 +67,10 @@ pub struct Upstream {
     opened: AtomicU64,
     started: AtomicBool,
     metered: Option<(Meters, Arc<meters::Upstream>)>,
+    /// What answers in the place of endpoints.
+    bridge: Option<Arc<dyn Bridge>>,
+    /// Requests that the bridge has.
+    crossing: Arc<bridged::Counted>,
 }
 
 /// What is known of a service, for people.
@@ -149,6 +156,8 @@ impl Upstream {
             opened: AtomicU64::new(0),
             started: AtomicBool::new(false),
             metered: None,
+            bridge: None,
+            crossing: Arc::default(),
             settings,
         })
     }
@@ -168,7 +177,12 @@ impl Upstream {
 
     /// Begins to look for its endpoints and to ask them how they are. It ends when nobody has the service any more.
     pub fn start(self: &Arc<Self>) {
-        if !self.started.swap(true, Ordering::Relaxed) {
+        if self.started.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Some(bridge) = &self.bridge {
+            bridge.start();
+        } else {
             discovery::start(self);
             // The generation before may have taken in an answer since this one was made.
             let set = self.endpoints.load_full();
@@ -292,7 +306,10 @@ impl Upstream {
     pub fn status(&self) -> UpstreamStatus {
         UpstreamStatus {
             discovery: self.origins.status(&self.settings),
-            endpoints: self.endpoints.load().all().map(|endpoint| endpoint.status()).collect(),
+            endpoints: match &self.bridge {
+                Some(bridge) => self.servers(&**bridge),
+                None => self.endpoints.load().all().map(|endpoint| endpoint.status()).collect(),
+            },
             tries: self.tries.load(Ordering::Relaxed),
             retries: self.retried.load(Ordering::Relaxed),
             breaker_open: self.breaker.as_ref().is_some_and(Breaker::is_tripped),

@@ -28,6 +28,7 @@ pub(crate) use store::{LimitGrant, Store};
 pub(crate) use telemetry::{AccessLog, LogTarget, LogWord, Otlp, Telemetry};
 pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::{
-    Balance, Breaker, Consul, Discover, EndpointEntry, Health, KeyBy, Outliers, Upstream, UpstreamTls,
+    Amqp, AmqpOperation, Balance, Breaker, Consul, Discover, EndpointEntry, Health, KeyBy, Nats, NatsOperation,
+    Outliers, Upstream, UpstreamTls,
 };
 pub(crate) use websocket::WebSocketSwitch;

@@ -47,7 +47,7 @@ impl Scalar for EndpointUrl {
 }
 
 /// The host and, if it was written, the port of an authority.
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
+pub(super) fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
     let after_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     let colon = authority.get(after_address..).and_then(|rest| rest.find(':'));
     let Some(colon) = colon.map(|colon| after_address + colon) else {

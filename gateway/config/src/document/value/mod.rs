@@ -2,6 +2,7 @@
 
 mod address;
 mod amount;
+mod broker;
 mod choice;
 mod duration;
 mod endpoint;
@@ -10,6 +11,7 @@ mod host;
 mod json;
 mod log;
 mod media;
+mod message;
 mod method;
 mod name;
 mod network;
@@ -24,6 +26,7 @@ mod template;
 
 pub(crate) use address::{AdminAddress, ListenAddress, ResolverAddress};
 pub(crate) use amount::{Count, Priority, Size};
+pub(crate) use broker::{AmqpUrl, NatsUrl};
 pub(crate) use choice::choice;
 pub(crate) use duration::{Age, Time};
 pub(crate) use endpoint::{EndpointUrl, HostAndPort, HttpGrant};
@@ -32,6 +35,7 @@ pub(crate) use host::{HostName, HostPattern};
 pub(crate) use json::JsonConfig;
 pub(crate) use log::LogFieldName;
 pub(crate) use media::MediaTypeText;
+pub(crate) use message::MessageText;
 pub(crate) use method::MethodName;
 pub(crate) use name::{Name, PlainText, RelativeFile, Sha256};
 pub(crate) use network::NetworkText;

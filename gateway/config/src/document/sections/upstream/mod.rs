@@ -2,6 +2,7 @@
 
 mod balance;
 mod breaker;
+mod bridge;
 mod discover;
 mod endpoint;
 mod health;
@@ -9,6 +10,7 @@ mod tls;
 
 pub(crate) use balance::{Balance, KeyBy};
 pub(crate) use breaker::Breaker;
+pub(crate) use bridge::{Amqp, AmqpOperation, Nats, NatsOperation};
 pub(crate) use discover::{Consul, Discover};
 pub(crate) use endpoint::EndpointEntry;
 pub(crate) use health::{Health, Outliers};
@@ -26,6 +28,10 @@ section! {
         "endpoints" => endpoints: NonEmpty<EndpointEntry>, optional;
         /// Where its endpoints are found: `{ dns = "orders.internal:8080" }`.
         "discover" => discover: Discover, optional;
+        /// Services behind NATS in place of endpoints.
+        "nats" => nats: Nats, optional;
+        /// Services behind a broker of AMQP in place of endpoints.
+        "amqp" => amqp: Amqp, optional;
         /// What is spoken to it: gRPC needs `http2`.
         "protocol" => protocol: Protocol, default(Protocol::Http1);
         /// How TLS is spoken: to endpoints with `https://`, and to all that are found by DNS or in a catalogue.
@@ -47,7 +53,13 @@ section! {
         "timeouts" => timeouts: UpstreamTimeouts, empty;
         /// How much it may be asked at once, and answer.
         "limits" => limits: UpstreamLimits, empty;
-        rule ExactlyOne ["endpoints", "discover"];
+        rule ExactlyOne ["endpoints", "discover", "nats", "amqp"];
+        rule Needs ["tls", "endpoints", "discover", "nats"];
+        rule Needs ["protocol", "endpoints", "discover"];
+        rule Needs ["balance", "endpoints", "discover"];
+        rule Needs ["health", "endpoints", "discover"];
+        rule Needs ["outliers", "endpoints", "discover"];
+        rule Needs ["slow-start", "endpoints", "discover"];
     }
 }
 
