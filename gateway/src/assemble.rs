@@ -162,7 +162,7 @@ fn upstreams(
                 Ok(bridge) => Upstream::new(settings.clone(), before.map(Arc::as_ref))
                     .map(|new| Arc::new(new.metered(assembler.instruments.meters()).bridged(bridge))),
                 Err(problem) => {
-                    problems.push(problem);
+                    problems.push(*problem);
                     continue;
                 }
             },
@@ -182,21 +182,25 @@ fn upstreams(
 
 /// What speaks for an upstream whose services speak another protocol than HTTP.
 #[cfg(feature = "bridge")]
-fn bridge(assembler: &Assembler, settings: &gateway_config::Upstream) -> Result<Option<Arc<dyn Bridge>>, Diagnostic> {
+fn bridge(
+    assembler: &Assembler,
+    settings: &gateway_config::Upstream,
+) -> Result<Option<Arc<dyn Bridge>>, Box<Diagnostic>> {
     gateway_bridge::new(settings, assembler.runtime.clone()).map_err(|error| {
         let message = format!("upstream `{}` cannot be spoken to: {error}", settings.name);
-        Diagnostic::error("bridge", message).at(&settings.place)
+        Box::new(Diagnostic::error("bridge", message).at(&settings.place))
     })
 }
 
 /// The same, of a gateway that was built without the clients of other protocols.
 #[cfg(not(feature = "bridge"))]
-fn bridge(_: &Assembler, settings: &gateway_config::Upstream) -> Result<Option<Arc<dyn Bridge>>, Diagnostic> {
+fn bridge(_: &Assembler, settings: &gateway_config::Upstream) -> Result<Option<Arc<dyn Bridge>>, Box<Diagnostic>> {
     match settings.bridge {
         None => Ok(None),
         Some(_) => {
             let message = format!("upstream `{}` speaks a protocol that this gateway was built without", settings.name);
-            Err(Diagnostic::error("bridge", message).at(&settings.place).hint("build it with the feature `bridge`"))
+            let problem = Diagnostic::error("bridge", message).at(&settings.place);
+            Err(Box::new(problem.hint("build it with the feature `bridge`")))
         }
     }
 }
