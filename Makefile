@@ -62,7 +62,7 @@ check: ## Formatting and lints, warnings refused
 ci: ## What the build server runs
 	.ci/run
 
-test-languages: plugins ## Build the key check in other languages and compare their answers with Rust's
+test-languages: plugins ## The same plugins in six languages pass the same scenarios; installs the toolchains into the cache
 	examples/languages/test
 
 test-admin: plugins ## Fuzz the admin API from its description, and try the dashboard in a real browser; pictures in build/admin
