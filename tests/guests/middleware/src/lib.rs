@@ -1,4 +1,6 @@
 //! A middleware of `wasi:http` 0.3 that does what the field `x-do` tells it.
+// Some of it cannot be written for another machine.
+#![cfg(target_family = "wasm")]
 #![allow(unsafe_code, missing_docs, reason = "what wit-bindgen generates needs both")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
