@@ -13,7 +13,7 @@ PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/gue
 GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test plugins bench bench-micro bench-peers fmt ci check test-languages test-admin build setup
+.PHONY: help run test plugins bench bench-micro bench-peers docs fmt ci check test-languages test-admin build setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ help: ## List the targets
 run: plugins ## Start the quickstart: three demo services and the gateway; ctrl-C ends all of it
 	examples/quickstart/run $(CARGO_TARGET_DIR)/debug
 
-test: plugins check ## Build everything and run every test; ends with the table of what the gateway withstands
+test: plugins check docs ## Build everything and run every test; ends with the table of what the gateway withstands
 	@scripts/setup-tests
 	@# Tests of the built gateway wait more than they compute.
 	RUST_TEST_THREADS=4 cargo test --workspace --no-fail-fast
@@ -46,6 +46,9 @@ bench-micro: plugins ## Measure the parts alone, optimized: what a call inside t
 
 bench-peers: ## Install what `make bench` compares with: nginx, HAProxy, h2load, Envoy and its filter
 	scripts/bench-peers $(PEERS)
+
+docs: ## The documentation as a book, in build/docs/html; installs mdBook into the cache
+	scripts/docs $(HOME)/.cache/gateway/tools build/docs
 
 fmt: ## Format every workspace
 	cargo fmt --all

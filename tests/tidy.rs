@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use gateway_tests::Authority;
 use gateway_tests::gateway::program;
 use std::collections::BTreeMap;
 use std::fs;
@@ -203,30 +202,6 @@ fn every_example_loads() {
         "an example that does not load teaches mistakes",
         said,
     );
-}
-
-#[test]
-fn the_guide_loads() {
-    let said =
-        ["configuration.md", "identity.md", "limits.md", "tls.md", "transformation.md", "upstreams.md", "wasi-http.md"]
-            .into_iter()
-            .filter_map(|name| {
-                let page = fs::read_to_string(root().join("gateway/docs/guide").join(name)).unwrap();
-                let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
-                let config = blocks.collect::<String>();
-                refused(|folder| {
-                    fs::write(folder.join("gateway.toml"), config).unwrap();
-                    fs::write(folder.join("keys"), "alice:key").unwrap();
-                    copy_folder(&root().join("examples/identity"), &folder.join("identity"));
-                    fs::create_dir(folder.join("tls")).unwrap();
-                    for name in ["shop", "api", "partners"] {
-                        let issued = Authority::default().server(&[&format!("{name}.example")]);
-                        fs::write(folder.join(format!("tls/{name}.pem")), issued.cert).unwrap();
-                        fs::write(folder.join(format!("tls/{name}.key")), issued.key).unwrap();
-                    }
-                })
-            });
-    check("the blocks of a page of the guide are one file that loads", "it says so", said);
 }
 
 /// What `gateway check` says against a folder that is made like this.

@@ -48,6 +48,11 @@ impl Listeners {
         }
     }
 
+    /// Returns when each thread that serves has come to something new.
+    pub(crate) async fn look(&self) {
+        self.workers.look().await;
+    }
+
     /// Binds those that are not open yet. One that has a new name, or a wider or narrower address, takes over from the old one.
     ///
     /// # Errors

@@ -154,6 +154,9 @@ pub(crate) async fn serve(
     tokio::spawn(memory::watch(Arc::clone(&running), pressure));
     tokio::spawn(reload.run(surveyed, ordered));
     tokio::spawn(sweep(Arc::clone(&running)));
+    if let Some(patience) = manager::patience() {
+        tokio::spawn(show_life(Arc::clone(&listeners), patience));
+    }
 
     manager::ready();
     predecessor.relieve();
@@ -225,5 +228,15 @@ async fn sweep(running: Arc<Running>) {
         ticks.tick().await;
         let current = Arc::clone(&running.current.lock());
         current.snapshot.upstreams.values().for_each(|upstream| upstream.sweep());
+    }
+}
+
+/// Tells the service manager that all threads do their work. One that hangs is not told of, and the process is started again.
+async fn show_life(listeners: Arc<Listeners>, patience: Duration) {
+    let mut ticks = tokio::time::interval((patience / 3).max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        listeners.look().await;
+        manager::alive();
     }
 }

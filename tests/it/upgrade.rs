@@ -201,6 +201,41 @@ fn systemd_is_told() {
 }
 
 #[test]
+fn systemd_hears_that_it_lives_as_long_as_its_threads_do_their_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(gateway_tests::wait::PATIENCE)).unwrap();
+    let told = |expected: &str| {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).unwrap();
+        assert_eq!(String::from_utf8_lossy(&buffer[..length]).trim(), expected);
+    };
+    let setup = Setup::new(&Upstream::ok().config()).variable("NOTIFY_SOCKET", path.to_str().unwrap());
+    let mut gateway = setup.variable("WATCHDOG_USEC", "300000").start();
+    told("READY=1");
+    told("WATCHDOG=1");
+    told("WATCHDOG=1");
+    // The program that takes over lives as well.
+    gateway.signal("-USR2");
+    let successor = gateway.successor();
+    told_eventually(&manager, &format!("MAINPID={}", successor.0));
+    assert_eq!(gateway.exit_code(), Some(0));
+    manager.set_nonblocking(true).unwrap();
+    while manager.recv(&mut [0; 256]).is_ok() {}
+    manager.set_nonblocking(false).unwrap();
+    told_eventually(&manager, "WATCHDOG=1");
+}
+
+fn told_eventually(manager: &UnixDatagram, expected: &str) {
+    let mut buffer = [0; 256];
+    until(expected, || {
+        let length = manager.recv(&mut buffer).unwrap();
+        (String::from_utf8_lossy(&buffer[..length]).trim() == expected).then_some(())
+    });
+}
+
+#[test]
 fn connections_are_taken_for_a_while_once_it_is_no_longer_ready() {
     let upstream = Upstream::ok();
     let mut gateway = Setup::new(&format!("[server]\ndrain-delay = \"1 s\"\n{}", upstream.config())).start();

@@ -44,7 +44,7 @@ pub(crate) enum Failure {
 
 impl Instance {
     /// Starts a guest and runs its `configure`.
-    pub(crate) async fn start(pool: &Pool, slot: u8, permits: Permits) -> Result<Self, Failure> {
+    pub(crate) async fn start(pool: &Pool, slot: u8, permits: Permits) -> Result<Box<Self>, Failure> {
         let mut state =
             State::new(Arc::clone(&pool.settings), Arc::clone(&pool.kept), Arc::clone(&pool.host.shared.pulse));
         state.meter.begin(pool.settings.limits.start, clock::now() + START_WALL);
@@ -60,7 +60,7 @@ impl Instance {
             configured.map_err(|text| Failure::Refused(printable(&text)))?;
         }
         let (now, memory) = (pool.host.shared.now(), store.data().room.used);
-        Ok(Self { store, exports, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits })
+        Ok(Box::new(Self { store, exports, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits }))
     }
 
     /// Calls one phase. After a failure the instance is good for nothing more.

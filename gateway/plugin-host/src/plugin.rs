@@ -194,9 +194,12 @@ impl WasmPlugin {
         if let Err(fault) = self.books.admit(phase) {
             return (exchange, Err(fault));
         }
-        let mut instance = match pool.take(phase).await {
-            Ok(instance) => instance,
-            Err(failure) => return (exchange, Err(self.books.failure(phase, failure))),
+        let mut instance = match pool.take(phase) {
+            Some(instance) => instance,
+            None => match pool.obtain(phase).await {
+                Ok(instance) => instance,
+                Err(failure) => return (exchange, Err(self.books.failure(phase, failure))),
+            },
         };
         let (exchange, result) = instance.call(exchange, parameters, export).await;
         *waited = instance.waited();

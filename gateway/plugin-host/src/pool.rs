@@ -13,6 +13,7 @@ use crate::limits::{IDLE, PATIENCE};
 use crate::load::LoadError;
 use crate::plugin::PluginSettings;
 use gateway_core::Phase;
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::plugin::FaultKind;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(crate) struct Pool {
     pub(crate) settings: Arc<PluginSettings>,
     pub(crate) kept: Arc<Kept>,
     /// Locked by another thread only to steal, to sweep and to count.
-    shelves: ThreadLocal<Mutex<Vec<Instance>>>,
+    shelves: ThreadLocal<Mutex<Shelf>>,
     /// Places of the process that an instance takes.
     slots: u32,
     capacity: usize,
@@ -41,10 +42,12 @@ pub(crate) struct Pool {
     returned: Notify,
 }
 
+/// Idle instances of a thread. An instance has one place in memory for life: moving it costs each call some hundred bytes.
+type Shelf = Vec<Box<Instance>>;
+
 /// What a call that needs an instance got.
-#[expect(clippy::large_enum_variant, reason = "lives for a moment, and the big one is the common one")]
 enum Place {
-    Used(Instance),
+    Used(Box<Instance>),
     New(Permits),
 }
 
@@ -72,7 +75,7 @@ impl Pool {
     }
 
     /// The first instance, which shows whether the plugin starts and takes its configuration.
-    pub(crate) async fn first(&self) -> Result<Instance, LoadError> {
+    pub(crate) async fn first(&self) -> Result<Box<Instance>, LoadError> {
         let permits =
             self.permits().ok_or_else(|| LoadError::Full("all instances of the process are in use".to_owned()))?;
         Instance::start(self, slot(Phase::OnRequest), permits).await.map_err(|failure| match failure {
@@ -82,24 +85,36 @@ impl Pool {
         })
     }
 
-    /// An instance for a call of this phase.
+    /// An idle instance for a call of this phase, one of this thread's where there is one.
     ///
     /// In debug builds each phase has instances of its own, so that a guest which keeps the state of an exchange in its
     /// memory from one phase to the next fails in the first test.
-    pub(crate) async fn take(&self, phase: Phase) -> Result<Instance, Failure> {
-        let slot = slot(phase);
-        let place = match self.place(slot) {
-            Some(place) => place,
-            None => self.wait(slot).await?,
-        };
-        match place {
-            Place::Used(instance) => Ok(instance),
-            Place::New(permits) => Instance::start(self, slot, permits).await,
+    pub(crate) fn take(&self, phase: Phase) -> Option<Box<Instance>> {
+        if self.settings.isolate {
+            return None;
         }
+        let slot = slot(phase);
+        let own = self.shelves.get().and_then(|shelf| pick(&mut shelf.lock(), slot));
+        own.or_else(|| self.shelves.iter().find_map(|shelf| pick(&mut *shelf.try_lock()?, slot)))
+    }
+
+    /// An instance where none is idle: a new one, or the next that comes back. Not what most calls do, so they do not carry
+    /// its state: it is boxed.
+    pub(crate) fn obtain(&self, phase: Phase) -> BoxFuture<'_, Result<Box<Instance>, Failure>> {
+        Box::pin(async move {
+            let place = match self.permits() {
+                Some(permits) => Place::New(permits),
+                None => self.wait(phase).await?,
+            };
+            match place {
+                Place::Used(instance) => Ok(instance),
+                Place::New(permits) => Instance::start(self, slot(phase), permits).await,
+            }
+        })
     }
 
     /// Takes an instance back after a call that went well.
-    pub(crate) fn put(&self, mut instance: Instance) {
+    pub(crate) fn put(&self, mut instance: Box<Instance>) {
         let now = self.host.shared.now();
         if instance.is_good(now) && !self.settings.isolate {
             instance.rest(now);
@@ -112,20 +127,6 @@ impl Pool {
         }
     }
 
-    /// The best there is without waiting: one of this thread's, one of another's, room for a new one.
-    fn place(&self, slot: u8) -> Option<Place> {
-        if !self.settings.isolate {
-            if let Some(instance) = self.shelves.get().and_then(|shelf| pick(&mut shelf.lock(), slot)) {
-                return Some(Place::Used(instance));
-            }
-            let stolen = self.shelves.iter().find_map(|shelf| pick(&mut *shelf.try_lock()?, slot));
-            if let Some(instance) = stolen {
-                return Some(Place::Used(instance));
-            }
-        }
-        self.permits().map(Place::New)
-    }
-
     fn permits(&self) -> Option<Permits> {
         let own = Arc::clone(&self.permits).try_acquire_owned().ok().or_else(|| {
             // All of them may be idle and kept for other phases.
@@ -135,15 +136,18 @@ impl Pool {
     }
 
     /// Waits, not long and not with many others.
-    async fn wait(&self, slot: u8) -> Result<Place, Failure> {
+    async fn wait(&self, phase: Phase) -> Result<Place, Failure> {
         let full = |text: &str| Failure::Stopped(FaultKind::Full, text.to_owned());
         let _queued =
             Queued::join(&self.queued, self.capacity).ok_or_else(|| full("too many calls wait for an instance"))?;
         let look = async {
             loop {
                 let _ = tokio::time::timeout(LOOK, self.returned.notified()).await;
-                if let Some(place) = self.place(slot) {
-                    return place;
+                if let Some(instance) = self.take(phase) {
+                    return Place::Used(instance);
+                }
+                if let Some(permits) = self.permits() {
+                    return Place::New(permits);
                 }
             }
         };
@@ -183,12 +187,12 @@ impl Pool {
 
     /// Linear memory of the idle instances, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.lock().iter().map(Instance::memory).sum::<usize>()).sum()
+        self.shelves.iter().map(|shelf| shelf.lock().iter().map(|instance| instance.memory()).sum::<usize>()).sum()
     }
 }
 
 /// The last that fits: its pages are the warmest.
-fn pick(shelf: &mut Vec<Instance>, slot: u8) -> Option<Instance> {
+fn pick(shelf: &mut Shelf, slot: u8) -> Option<Box<Instance>> {
     let position = shelf.iter().rposition(|instance| instance.slot == slot)?;
     Some(shelf.remove(position))
 }

@@ -49,6 +49,14 @@ impl Workers {
         Ok(Self { workers, turn: AtomicUsize::new(0), _running: running })
     }
 
+    /// Returns when each thread has come to something new: none of them hangs.
+    pub async fn look(&self) {
+        for worker in &self.workers {
+            // Only ever an error while the thread ends.
+            let _ = worker.runtime.spawn(async {}).await;
+        }
+    }
+
     /// Serves a connection on the thread with the fewest.
     pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, serve: impl FnOnce(Seat) -> F) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -63,5 +71,29 @@ impl Workers {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_is_noticed() {
+        let workers = Workers::start(2).unwrap();
+        workers.look().await;
+        let (release, released) = mpsc::channel::<()>();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        workers.spawn(|_seat| async move {
+            begun.send(()).unwrap();
+            let _ = released.recv();
+        });
+        has_begun.await.unwrap();
+        let looked = tokio::time::timeout(Duration::from_millis(50), workers.look()).await;
+        assert!(looked.is_err());
+        release.send(()).unwrap();
+        workers.look().await;
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn completions(shell: Shell) -> ExitCode {
 
 pub(super) fn manual(into: Option<&Path>) -> ExitCode {
     let written = match into {
-        Some(folder) => clap_mangen::generate_to(Cli::command(), folder),
+        Some(folder) => std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder)),
         None => clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()),
     };
     match written {

@@ -1,6 +1,7 @@
 //! What systemd is told, where it asks (`Type=notify`, `sd_notify(3)`). Anywhere else this does nothing.
 
 use sd_notify::NotifyState;
+use std::time::Duration;
 
 /// It serves.
 pub(crate) fn ready() {
@@ -23,6 +24,16 @@ pub(crate) fn stopping() {
 /// Another process is the service now.
 pub(crate) fn replaced(by: u32) {
     tell(&[NotifyState::MainPid(by)]);
+}
+
+/// Within which time it wants to hear that the program lives (`WatchdogSec=`), where it does.
+pub(crate) fn patience() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// It lives.
+pub(crate) fn alive() {
+    tell(&[NotifyState::Watchdog]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

@@ -54,7 +54,7 @@ impl Program {
         command.args(&self.arguments);
         command.env("LISTEN_FDS", sockets.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
         // Who it is for cannot be known before it runs; where it is not said, it is for whoever is started.
-        command.env_remove("LISTEN_PID").env_remove("LISTEN_FDS_FIRST_FD");
+        command.env_remove("LISTEN_PID").env_remove("LISTEN_FDS_FIRST_FD").env_remove("WATCHDOG_PID");
         let mappings = sockets.into_iter().zip(FIRST..);
         command.fd_mappings(mappings.map(|((_, parent_fd), child_fd)| FdMapping { parent_fd, child_fd }).collect())?;
         let process =
