@@ -250,12 +250,7 @@ fn run((name, more): (&str, &str)) -> Vec<String> {
         let line = line.replace("/usr/local/share/man/man1", "man1");
         let script = format!("PATH={}:$PATH\n{line}", program().parent().unwrap().display());
         let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &line])
-            .current_dir(&folder)
-            .env("PATH", path)
-            .env("HOME", &folder)
-            .env("API_KEYS", "alice:key");
+        shell.args(["-c", &script]).current_dir(&folder).env("HOME", &folder).env("API_KEYS", "alice:key");
         let output = shell.output().unwrap();
         // 28: it was looked at for long enough.
         if !matches!(output.status.code(), Some(0 | 28)) {
