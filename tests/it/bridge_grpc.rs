@@ -1,6 +1,7 @@
 //! Services of gRPC, asked in JSON: which call a request becomes, what its answer is, what is refused.
 
 use gateway_tests::gateway::Setup;
+use gateway_tests::http2::{self, Http2};
 use gateway_tests::library::descriptors;
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Library, Response, TestGateway};
@@ -193,7 +194,8 @@ fn how_a_call_went_is_told_by_the_published_table() {
         assert_eq!((answer.header("grpc-status"), answer.header("grpc-message")), (None, None));
     }
     is_problem(&client.get("/v1/no-grpc"), 503, "HTTP status 503");
-    let fields = "authorization: Bearer x\r\naccept: application/json\r\ntrace-bin: AP+A\r\ngrpc-timeout: 1H\r\nuser: ada\r\n";
+    let fields =
+        "authorization: Bearer x\r\naccept: application/json\r\ntrace-bin: AP+A\r\ngrpc-timeout: 1H\r\nuser: ada\r\n";
     let answer = ask(&mut client, "POST", "/v1/books", fields, "{}");
     let seen = |name: &str| answer.header(name);
     assert_eq!((seen("seen-authorization"), seen("seen-user")), (Some("Bearer x"), Some("ada")), "{answer:?}");
@@ -206,13 +208,15 @@ fn how_a_call_went_is_told_by_the_published_table() {
 #[test]
 fn a_deadline_ends_a_call_and_so_does_a_client_that_leaves() {
     let library = Library::start();
-    let gateway = started(&library, "deadline = \"300 ms\"\nmatch = { methods = [\"GET\"] }\n[[route]]\nname = \"patient\"\nupstream = \"library\"");
+    let gateway = started(&library, "deadline = \"300 ms\"");
     is_problem(&gateway.get("/v1/hang"), 504, "");
     until("the call is given up", || (library.given_up() == 1 && library.hanging() == 0).then_some(()));
-    let mut client = gateway.client();
-    client.send("POST /v1/hang HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}");
+    // On HTTP/2 a client says so; on HTTP/1.1 it is found out when something is written to it.
+    let gateway = started(&library, "");
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    client.send(http2::get(1, "/v1/hang"));
     until("the call hangs", || (library.hanging() == 1).then_some(()));
-    client.reset();
+    client.send(http2::frame(http2::kind::RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     until("the call is given up", || (library.given_up() == 2 && library.hanging() == 0).then_some(()));
     assert_eq!(gateway.get("/v1/books/War").status, 200);
 }

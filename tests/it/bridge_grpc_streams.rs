@@ -2,6 +2,7 @@
 
 use crate::bridge_grpc::{ask, config, is_problem, started};
 use gateway_tests::gateway::Setup;
+use gateway_tests::http2::{self, Http2};
 use gateway_tests::library::descriptors;
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Library};
@@ -47,13 +48,13 @@ fn a_stream_ends_with_its_client_or_with_its_service_and_that_is_seen() {
     let mut library = Library::start();
     // A stream goes on past the deadline of its head.
     let gateway = started(&library, "deadline = \"1 s\"");
-    let mut client = gateway.client();
-    client.send("GET /v1/watch/2?title=hang HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n");
-    read(&mut client, "{\"pages\":\"1\"}");
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    client.send(http2::get(1, "/v1/watch/2?title=hang"));
+    until("the stream has begun", || (library.hanging() == 1).then_some(()));
     let begun = std::time::Instant::now();
     until("the deadline is past", || (begun.elapsed().as_millis() > 1200).then_some(()));
     assert_eq!((library.hanging(), library.given_up()), (1, 0));
-    client.reset();
+    client.send(http2::frame(http2::kind::RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     until("the service is told", || (library.hanging() == 0 && library.given_up() == 1).then_some(()));
     let mut client = gateway.client();
     client.send("GET /v1/watch/2?title=hang HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -98,12 +99,12 @@ fn the_bounds_of_an_upstream_hold_for_streams() {
     let library = Library::start();
     let config = config(&library, "").replace("outliers = ", "limits = { requests = 1, pending = 0 }\noutliers = ");
     let gateway = Setup::new(&config).file("library.pb", descriptors("library.proto")).start();
-    let mut client = gateway.client();
-    client.send("GET /v1/watch/1?title=hang HTTP/1.1\r\nhost: a\r\n\r\n");
-    read(&mut client, "{}");
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    client.send(http2::get(1, "/v1/watch/1?title=hang"));
+    until("the stream has begun", || (library.hanging() == 1).then_some(()));
     let active = || gateway.status()["upstreams"]["library"]["endpoints"][0]["active"].as_u64();
     assert_eq!(active(), Some(1));
     is_problem(&gateway.get("/v1/books/War"), 503, "");
-    client.reset();
+    client.send(http2::frame(http2::kind::RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     until("the place is free", || (gateway.get("/v1/books/War").status == 200).then_some(()));
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateway_tests::gateway::Setup;
+use gateway_tests::http2::{self, Http2};
 use gateway_tests::library::Book;
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Library, Response, TestGateway};
@@ -23,7 +24,8 @@ fn framed(message: &impl prost::Message) -> Vec<u8> {
 }
 
 fn call(client: &mut Client, method: &str, fields: &str, body: &[u8]) -> Response {
-    let head = format!("POST /test.v1.Library/{method} HTTP/1.1\r\nhost: a\r\n{fields}content-length: {}\r\n\r\n", body.len());
+    let head =
+        format!("POST /test.v1.Library/{method} HTTP/1.1\r\nhost: a\r\n{fields}content-length: {}\r\n\r\n", body.len());
     client.ask([head.as_bytes(), body].concat())
 }
 
@@ -73,7 +75,11 @@ fn a_browser_calls_a_service_of_grpc() {
         "{answer:?}"
     );
     let (books, trailers) = read(&answer.body);
-    assert_eq!((books.as_slice(), trailers.contains("grpc-status: 0\r\n")), ([book.clone()].as_slice(), true), "{trailers}");
+    assert_eq!(
+        (books.as_slice(), trailers.contains("grpc-status: 0\r\n")),
+        ([book.clone()].as_slice(), true),
+        "{trailers}"
+    );
     assert_eq!(answer.header("grpc-status"), None);
     // In text, padded wherever a part ended.
     let whole = framed(&book);
@@ -86,7 +92,8 @@ fn a_browser_calls_a_service_of_grpc() {
     let answer = call(&mut client, "Watch", WEB, &framed(&Book { title: String::new(), pages: 50 }));
     let (books, trailers) = read(&answer.body);
     assert_eq!((books.len(), trailers.contains("grpc-status: 0")), (50, true), "{trailers}");
-    let answer = call(&mut client, "Watch", TEXT, STANDARD.encode(framed(&Book { title: "fail".into(), pages: 2 })).as_bytes());
+    let answer =
+        call(&mut client, "Watch", TEXT, STANDARD.encode(framed(&Book { title: "fail".into(), pages: 2 })).as_bytes());
     let (books, trailers) = read(&untext(&answer.body));
     assert_eq!(books.len(), 2);
     assert!(trailers.contains("grpc-status: 10\r\n") && trailers.contains("grpc-message: no%20more\r\n"), "{trailers}");
@@ -122,12 +129,19 @@ fn a_call_ends_with_its_browser_and_others_are_left_alone() {
         library.address(),
         "grpc-web = true\nmatch = { methods = [\"POST\"] }\n[[route]]\nname = \"plain\"\nupstream = \"library\"\nmatch = { methods = [\"POST\"], headers = { x-plain = true } }",
     ));
-    let mut client = gateway.client();
+    let mut client = Http2::connect(gateway.address("public"), &[]);
+    let head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/test.v1.Library/Watch"),
+        ("content-type", "application/grpc-web+proto"),
+    ];
+    client.send(http2::frame(http2::kind::HEADERS, http2::END_HEADERS, 1, &http2::block(&head)));
     let body = framed(&Book { title: "hang".into(), pages: 1 });
-    let head = format!("POST /test.v1.Library/Watch HTTP/1.1\r\nhost: a\r\n{WEB}content-length: {}\r\n\r\n", body.len());
-    client.send([head.as_bytes(), &body].concat());
+    client.send(http2::frame(http2::kind::DATA, http2::END_STREAM, 1, &body));
     until("the stream has begun", || (library.hanging() == 1).then_some(()));
-    client.reset();
+    client.send(http2::frame(http2::kind::RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     until("the service is told", || (library.given_up() == 1).then_some(()));
     // A route that was not asked to passes it on as it is, and this service does not speak it.
     let mut client = gateway.client();

@@ -130,9 +130,8 @@ impl Library {
     /// It cannot be started.
     pub fn revive(&mut self) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let socket = until("the service can listen", || {
-            runtime.block_on(tokio::net::TcpListener::bind(self.address)).ok()
-        });
+        let socket =
+            until("the service can listen", || runtime.block_on(tokio::net::TcpListener::bind(self.address)).ok());
         let service = self.service.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
@@ -239,7 +238,8 @@ impl UnaryService<Vec<u8>> for Unary {
             };
             let mut answer = Response::new(message);
             // What came, as it came.
-            for name in ["authorization", "x-request-id", "accept", "content-type", "grpc-timeout", "trace-bin", "user"] {
+            for name in ["authorization", "x-request-id", "accept", "content-type", "grpc-timeout", "trace-bin", "user"]
+            {
                 if let Some(value) = metadata.as_ref().get(name) {
                     let seen = format!("seen-{}", name.trim_end_matches("-bin"));
                     answer.metadata_mut().insert(
@@ -281,7 +281,8 @@ impl ServerStreamingService<Vec<u8>> for Streaming {
         let service = self.0.clone();
         if self.1 == "WatchItem" {
             let sku = Item::decode(request.get_ref().as_slice()).unwrap().sku;
-            let items = [500, 450].map(|price| Ok(Item { sku: sku.clone(), title: String::new(), price }.encode_to_vec()));
+            let items =
+                [500, 450].map(|price| Ok(Item { sku: sku.clone(), title: String::new(), price }.encode_to_vec()));
             return std::future::ready(Ok(Response::new(Box::pin(tokio_stream::iter(items)))));
         }
         let Book { title, pages } = Book::decode(request.get_ref().as_slice()).unwrap();

@@ -76,7 +76,8 @@ fn every_mistake_is_explained() {
     let mut failures = String::new();
     for case in &cases {
         let loaded = load(Path::new("gateway.toml"), &Case(&std::path::absolute(case).unwrap()));
-        let loaded = loaded.unwrap_or_else(|problems| panic!("{}", render(&problems.diagnostics, &problems.sources, false)));
+        let loaded =
+            loaded.unwrap_or_else(|problems| panic!("{}", render(&problems.diagnostics, &problems.sources, false)));
         let found = explain(&loaded.config.upstreams["catalog"], &loaded.sources);
         let golden = case.with_extension("stderr");
         if bless {

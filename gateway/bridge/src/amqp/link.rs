@@ -223,7 +223,8 @@ impl Dialer {
             None => Connection::connect_uri(uri, properties).await?,
             Some(tls) => {
                 let name = self.server_name.clone().unwrap_or_else(|| server.host.clone());
-                let name = ServerName::try_from(name).map_err(|cause| io::Error::new(ErrorKind::InvalidInput, cause))?;
+                let name =
+                    ServerName::try_from(name).map_err(|cause| io::Error::new(ErrorKind::InvalidInput, cause))?;
                 let runtime = Runtime::new(Secure { tokio: Tokio::current(), tls, name });
                 Connection::connect_uri_with_runtime(uri, properties, runtime).await?
             }

@@ -224,6 +224,12 @@ impl Captured {
         let parts = template.segments.iter().skip(variable.first).take(variable.length);
         let is_open = parts.clone().any(|part| *part == Part::Rest);
         let length = (!is_open).then_some(variable.length);
-        Self { way, first: variable.first, length, is_path: is_open || variable.length > 1, has_verb: template.verb.is_some() }
+        Self {
+            way,
+            first: variable.first,
+            length,
+            is_path: is_open || variable.length > 1,
+            has_verb: template.verb.is_some(),
+        }
     }
 }

@@ -91,7 +91,9 @@ impl Grpc {
         let answer = endpoints.send(call, deadline).await?;
         let (head, body) = answer.into_parts();
         if let Some(status) = refusal(&head)? {
-            return Ok(whole(status.answer(&self.described.pool, metadata::of_answer(head.headers, &HeaderMap::new()))));
+            return Ok(whole(
+                status.answer(&self.described.pool, metadata::of_answer(head.headers, &HeaderMap::new())),
+            ));
         }
         let messages = Messages::new(body, self.limit);
         if binding.streams == Streams::Answers {

@@ -77,8 +77,7 @@ impl Paths {
             let mut asked = Asked { method, verb: Some(verb), allowed: &mut allowed };
             asked.visit(&self.0, &segments)
         });
-        let found =
-            with_verb.or_else(|| Asked { method, verb: None, allowed: &mut allowed }.visit(&self.0, &segments));
+        let found = with_verb.or_else(|| Asked { method, verb: None, allowed: &mut allowed }.visit(&self.0, &segments));
         match found {
             Some(binding) => Found::Binding(binding),
             None if allowed.is_empty() => Found::Nothing,

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use gateway_core::exchange::Answer;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -93,7 +93,11 @@ impl Status {
             429 | 502..=504 => 14,
             _ => UNKNOWN,
         };
-        Self { code, message: format!("the service answered with HTTP status {}", status.as_u16()), details: Vec::new() }
+        Self {
+            code,
+            message: format!("the service answered with HTTP status {}", status.as_u16()),
+            details: Vec::new(),
+        }
     }
 
     pub(super) fn is_ok(&self) -> bool {
@@ -151,9 +155,13 @@ mod tests {
 
     #[test]
     fn a_status_is_a_problem_by_the_published_table() {
-        for (code, expected, name) in
-            [("5", 404, "NOT_FOUND"), ("1", 499, "CANCELLED"), ("16", 401, "UNAUTHENTICATED"), ("99", 500, "UNKNOWN"), ("x", 500, "UNKNOWN")]
-        {
+        for (code, expected, name) in [
+            ("5", 404, "NOT_FOUND"),
+            ("1", 499, "CANCELLED"),
+            ("16", 401, "UNAUTHENTICATED"),
+            ("99", 500, "UNKNOWN"),
+            ("x", 500, "UNKNOWN"),
+        ] {
             let mut fields = HeaderMap::new();
             fields.insert("grpc-status", HeaderValue::from_static(code));
             fields.insert("grpc-message", HeaderValue::from_static("no %C3%BC"));

@@ -85,7 +85,8 @@ pub(super) fn answer(
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat
     });
-    let mut response = Response::new(Body::stream(Telling { described, binding, messages, form, beat, is_over: false }));
+    let mut response =
+        Response::new(Body::stream(Telling { described, binding, messages, form, beat, is_over: false }));
     *response.headers_mut() = headers;
     response
 }
@@ -117,7 +118,8 @@ impl HttpBody for Telling {
             Poll::Ready(None) => {
                 self.is_over = true;
                 // Without a status the service was cut off, which must not look like an end.
-                let status = Status::of(self.messages.trailers()).ok_or_else(|| broken("the stream ends without a status"));
+                let status =
+                    Status::of(self.messages.trailers()).ok_or_else(|| broken("the stream ends without a status"));
                 status.map(|status| self.form.end(&self.described, &status))
             }
             Poll::Pending => {

@@ -97,9 +97,8 @@ fn pieces(path: &str) -> Result<Vec<&str>, String> {
 fn variable(text: &str, template: &mut Template) -> Result<(), String> {
     let (field, segments) = text.split_once('=').unwrap_or((text, "*"));
     let field: Vec<String> = field.split('.').map(str::to_owned).collect();
-    let is_name = |name: &String| {
-        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-    };
+    let is_name =
+        |name: &String| !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     if !field.iter().all(is_name) {
         return Err(format!("`{}` names no field", field.join(".")));
     }

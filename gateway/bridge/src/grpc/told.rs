@@ -22,7 +22,8 @@ impl Binding {
     /// It is none of this type, or no JSON can say it.
     pub(super) fn told(&self, message: Bytes) -> Result<Told, Error> {
         let unreadable = || broken("the answer's message is none of its type");
-        let message = DynamicMessage::decode(self.output.clone(), message).map_err(|cause| unreadable().because(cause))?;
+        let message =
+            DynamicMessage::decode(self.output.clone(), message).map_err(|cause| unreadable().because(cause))?;
         if let Some(raw) = self.raw(&message) {
             return Ok(raw);
         }

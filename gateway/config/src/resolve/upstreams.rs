@@ -15,8 +15,8 @@ use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
 use crate::document::value::{self, Name, Target};
 use crate::environment::Environment;
 use crate::{
-    Balance, Breaker, Diagnostic, Discover, Grpc, Health, Outliers, Protocol, Retry, Statuses, Upstream, UpstreamLimits,
-    UpstreamTimeouts, UpstreamTls,
+    Balance, Breaker, Diagnostic, Discover, Grpc, Health, Outliers, Protocol, Retry, Statuses, Upstream,
+    UpstreamLimits, UpstreamTimeouts, UpstreamTls,
 };
 
 /// The upstreams by name.
