@@ -206,6 +206,35 @@ fn how_a_call_went_is_told_by_the_published_table() {
 }
 
 #[test]
+fn what_may_be_sent_twice_is_sent_once_more_where_the_route_says_so() {
+    let library = Library::start();
+    let gateway = started(&library, "retry = { on = [\"grpc-unavailable\"] }");
+    let mut client = gateway.client();
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = ask(&mut client, method, "/v1/books/War", "flaky: 1\r\n", "");
+        assert_eq!((answer.status, answer.json()), (200, json!({ "title": "War" })), "{method}: {answer:?}");
+    }
+    is_problem(&ask(&mut client, "POST", "/v1/books", "flaky: 1\r\n", "{}"), 503, "not this time");
+}
+
+#[test]
+fn a_path_with_a_slash_in_a_segment_is_taken_as_it_is_meant() {
+    let library = Library::start();
+    let gateway = started(&library, "allow = [\"encoded-slash\"]");
+    assert_eq!(gateway.get("/v1/books/a%2Fb").json(), json!({ "title": "a/b" }));
+    // Several segments: decoded, it would be one more.
+    assert_eq!(gateway.get("/v1/files/a%2Fb/c%20d").json(), json!({ "name": "a%2Fb/c d" }));
+    // What `gateway explain` says, too.
+    let explained = |url: &str| gateway.post_admin("/explain", &json!({ "method": "GET", "url": url })).1.to_string();
+    assert!(
+        explained("http://a/v1/books/War").contains("/test.v1.Library/Get"),
+        "{}",
+        explained("http://a/v1/books/War")
+    );
+    assert!(explained("http://a/v2").contains("none: 404"));
+}
+
+#[test]
 fn a_deadline_ends_a_call_and_so_does_a_client_that_leaves() {
     let library = Library::start();
     let gateway = started(&library, "deadline = \"300 ms\"");

@@ -90,6 +90,8 @@ struct Service {
     hanging: Arc<AtomicUsize>,
     /// Messages of streams that were made.
     streamed: Arc<AtomicUsize>,
+    /// Calls that were asked to fail every other time.
+    flaky: Arc<AtomicUsize>,
 }
 
 impl Library {
@@ -212,6 +214,9 @@ impl UnaryService<Vec<u8>> for Unary {
         let (service, method) = (self.0.clone(), self.1.clone());
         Box::pin(async move {
             let (metadata, _, message) = request.into_parts();
+            if metadata.contains_key("flaky") && service.flaky.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+                return Err(Status::unavailable("not this time"));
+            }
             let message = match method.as_str() {
                 "Fail" => return Err(fail(&metadata, &message)),
                 "Hang" => {

@@ -46,6 +46,10 @@ pub trait Onward: Send + Sync {
     fn send(&self, request: Box<Request<Body>>, deadline: Instant) -> BoxFuture<'_, Result<Response<Body>, Error>>;
 }
 
+/// A request whose body is at hand and that does no more when it is sent twice, whatever its method says; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeatable;
+
 /// One server of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {

@@ -18,7 +18,7 @@ use crate::answer::whole;
 use descriptors::{Binding, Content, Described, Streams};
 use frames::{Messages, broken};
 use gateway_config::{Diagnostic, Upstream};
-use gateway_core::bridge::{Onward, Transcoder};
+use gateway_core::bridge::{Onward, Repeatable, Transcoder};
 use gateway_core::clock::now;
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::Answer;
@@ -189,10 +189,13 @@ fn call(
         fields.remove("grpc-timeout");
     }
     let mut call = Box::new(Request::new(Body::from(message)));
+    if head.method.is_idempotent() {
+        call.extensions_mut().insert(Repeatable);
+    }
     *call.method_mut() = Method::POST;
     *call.uri_mut() = Uri::from(binding.call.clone());
     *call.headers_mut() = fields;
-    *call.extensions_mut() = std::mem::take(&mut head.extensions);
+    call.extensions_mut().extend(std::mem::take(&mut head.extensions));
     Ok(call)
 }
 

@@ -18,6 +18,9 @@ pub(super) const HTTP_BODY: &str = "google.api.HttpBody";
 /// The longest text of a reader's error that is repeated: it may have parts of the body in it.
 const LONGEST: usize = 300;
 
+/// The most names of a field in a query: each is a message in another one.
+const DEEPEST: usize = 32;
+
 /// The message that a request becomes.
 ///
 /// # Errors
@@ -146,6 +149,9 @@ fn query(binding: &Binding, query: &str, message: &mut DynamicMessage) -> Result
         if binding.body == Content::Whole {
             let detail = format!("the query has `{shown_name}`, and this request is made of its body");
             return Err(refused(detail));
+        }
+        if name.split('.').count() > DEEPEST {
+            return Err(refused(format!("the query parameter `{shown_name}` has more than {DEEPEST} names")));
         }
         let way = Way::find(&binding.input, name.split('.'), true).map_err(|lost| match lost {
             Lost::Unknown(what) | Lost::Unfit(what) => {
