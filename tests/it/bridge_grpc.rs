@@ -147,6 +147,9 @@ fn what_does_not_fit_is_one_clear_problem() {
     let typed = ask(&mut client, "POST", "/v1/books", "content-type: text/plain\r\n", "{}");
     is_problem(&typed, 415, "application/json");
     is_problem(&client.get_with("/v1/books/War", "trace-bin: ?\r\n"), 400, "`trace-bin` is no base64");
+    // Nested deeper than anybody means it: told, not worked on.
+    let deep = format!("{{\"free\":{}1{}}}", "{\"a\":".repeat(70), "}".repeat(70));
+    is_problem(&ask(&mut client, "POST", "/v1/books", "", &deep), 400, "nested more than 64 levels");
     // Too long, on either side.
     let long = format!("{{\"title\":\"{}\"}}", "x".repeat(65 * 1024));
     assert_eq!(ask(&mut client, "POST", "/v1/books", "", &long).status, 413);

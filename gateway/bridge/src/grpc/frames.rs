@@ -1,6 +1,6 @@
 //! Messages as gRPC frames them: a byte that says whether it is compressed, its length in four, the message.
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use gateway_core::{Body, Error, Kind};
 use http::HeaderMap;
 use http_body::Body as _;
@@ -10,17 +10,6 @@ use std::task::{Context, Poll, ready};
 
 /// What stands before a message.
 const PREFIX: usize = 5;
-
-/// A message with what stands before it.
-pub(super) fn framed(message: &impl prost::Message) -> Bytes {
-    let length = message.encoded_len();
-    let mut framed = BytesMut::with_capacity(PREFIX + length);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    // Grows as it needs to, so it never fails.
-    let _ = message.encode(&mut framed);
-    framed.freeze()
-}
 
 /// The messages of an answer as they come. Nothing is read before it is asked for, and one message is kept at most.
 pub(super) struct Messages {

@@ -4,6 +4,7 @@
 //! of gRPC itself pass by.
 
 mod descriptors;
+mod encode;
 mod frames;
 mod metadata;
 mod paths;
@@ -85,7 +86,7 @@ impl Grpc {
         if binding.body == Content::None && !body.is_empty() {
             return Err(Error::new(Kind::HttpRequestError, "this request has no body"));
         }
-        let message = frames::framed(&request::message(binding, &head, &body)?);
+        let message = encode::framed(request::message(binding, &head, &body)?);
         let form = Form::of(&head.headers);
         let call = call(binding, &mut head, message, deadline)?;
         let answer = endpoints.send(call, deadline).await?;

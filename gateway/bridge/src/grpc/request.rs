@@ -18,8 +18,8 @@ pub(super) const HTTP_BODY: &str = "google.api.HttpBody";
 /// The longest text of a reader's error that is repeated: it may have parts of the body in it.
 const LONGEST: usize = 300;
 
-/// The most names of a field in a query: each is a message in another one.
-const DEEPEST: usize = 32;
+/// How deep messages may be in each other: that many objects and lists of a body, that many names of a field in a query.
+const DEEPEST: usize = 64;
 
 /// The message that a request becomes.
 ///
@@ -94,6 +94,9 @@ fn check(body: &[u8]) -> Result<(), Error> {
 }
 
 fn json(of: &MessageDescriptor, text: &[u8]) -> Result<DynamicMessage, Error> {
+    if depth(text) > DEEPEST {
+        return Err(refused(format!("the body is nested more than {DEEPEST} levels deep")));
+    }
     let mut reader = serde_json::Deserializer::from_slice(text);
     let mut track = serde_path_to_error::Track::new();
     let read = of.clone().deserialize(serde_path_to_error::Deserializer::new(&mut reader, &mut track));
@@ -105,6 +108,25 @@ fn json(of: &MessageDescriptor, text: &[u8]) -> Result<DynamicMessage, Error> {
             Err(unreadable(&place, &error))
         }
     }
+}
+
+/// How deep objects and lists are in each other, if this is JSON.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn unreadable(place: &str, error: &serde_json::Error) -> Error {
@@ -185,4 +207,18 @@ fn decode(text: &str) -> Result<String, Error> {
 
 fn refused(detail: String) -> Error {
     Error::new(Kind::HttpRequestError, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_that_of_objects_and_lists_outside_of_texts() {
+        for (text, expected) in
+            [("1", 0), ("{}", 1), ("[[],[[]]]", 3), ("{\"a[{\\\"[\":[1]}", 2), ("\"\\\\\"[", 1), ("]]][", 1)]
+        {
+            assert_eq!(depth(text.as_bytes()), expected, "{text}");
+        }
+    }
 }
