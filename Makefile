@@ -54,13 +54,14 @@ fmt: ## Format every workspace
 	cargo fmt --all
 	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --manifest-path $$folder/Cargo.toml || exit 1; done
 
-check: ## Formatting and lints, warnings refused
+check: ## Formatting and lints, warnings refused; what is linked where
 	cargo fmt --all --check
 	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --check --manifest-path $$folder/Cargo.toml || exit 1; done
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@for folder in $(GUEST_WORKSPACES); do \
 		cargo clippy --manifest-path $$folder/Cargo.toml --workspace --all-targets -- --deny warnings || exit 1; \
 	done
+	scripts/check-features
 
 ci: ## What the build server runs
 	.ci/run

@@ -14,7 +14,7 @@ use crate::reload::Inputs;
 use crate::telemetry::Outlets;
 use components::Components;
 use gateway_config::{Config, Diagnostic, Loaded, Sources};
-use gateway_core::bridge::Bridge;
+use gateway_core::bridge::{Bridge, Transcoder};
 use gateway_core::instruments::{Instruments, Meters, meters};
 use gateway_core::pressure::Pressure;
 use gateway_plugin_host::Host;
@@ -158,11 +158,13 @@ fn upstreams(
         };
         let upstream = match before.filter(is_same) {
             Some(same) => Ok(Arc::clone(same)),
-            None => match bridge(assembler, settings) {
-                Ok(bridge) => Upstream::new(settings.clone(), before.map(Arc::as_ref))
-                    .map(|new| Arc::new(new.metered(assembler.instruments.meters()).bridged(bridge))),
-                Err(problem) => {
-                    problems.push(*problem);
+            None => match protocols(assembler, settings) {
+                Ok((bridge, transcoder)) => Upstream::new(settings.clone(), before.map(Arc::as_ref)).map(|new| {
+                    let metered = new.metered(assembler.instruments.meters());
+                    Arc::new(metered.bridged(bridge).transcoded(transcoder))
+                }),
+                Err(found) => {
+                    problems.extend(found);
                     continue;
                 }
             },
@@ -180,27 +182,25 @@ fn upstreams(
     if problems.is_empty() { Ok(upstreams) } else { Err(problems) }
 }
 
-/// What speaks for an upstream whose services speak another protocol than HTTP.
+/// What speaks for an upstream whose services speak another protocol than HTTP, or makes calls of them.
+type Protocols = (Option<Arc<dyn Bridge>>, Option<Arc<dyn Transcoder>>);
+
 #[cfg(feature = "bridge")]
-fn bridge(
-    assembler: &Assembler,
-    settings: &gateway_config::Upstream,
-) -> Result<Option<Arc<dyn Bridge>>, Box<Diagnostic>> {
-    gateway_bridge::new(settings, assembler.runtime.clone()).map_err(|error| {
+fn protocols(assembler: &Assembler, settings: &gateway_config::Upstream) -> Result<Protocols, Vec<Diagnostic>> {
+    let bridge = gateway_bridge::new(settings, assembler.runtime.clone()).map_err(|error| {
         let message = format!("upstream `{}` cannot be spoken to: {error}", settings.name);
-        Box::new(Diagnostic::error("bridge", message).at(&settings.place))
-    })
+        vec![Diagnostic::error("bridge", message).at(&settings.place)]
+    })?;
+    Ok((bridge, gateway_bridge::transcoder(settings)?))
 }
 
 /// The same, of a gateway that was built without the clients of other protocols.
 #[cfg(not(feature = "bridge"))]
-fn bridge(_: &Assembler, settings: &gateway_config::Upstream) -> Result<Option<Arc<dyn Bridge>>, Box<Diagnostic>> {
-    match settings.bridge {
-        None => Ok(None),
-        Some(_) => {
-            let message = format!("upstream `{}` speaks a protocol that this gateway was built without", settings.name);
-            let problem = Diagnostic::error("bridge", message).at(&settings.place);
-            Err(Box::new(problem.hint("build it with the feature `bridge`")))
-        }
+fn protocols(_: &Assembler, settings: &gateway_config::Upstream) -> Result<Protocols, Vec<Diagnostic>> {
+    if settings.bridge.is_none() && settings.grpc.is_none() {
+        return Ok((None, None));
     }
+    let message = format!("upstream `{}` speaks a protocol that this gateway was built without", settings.name);
+    let problem = Diagnostic::error("bridge", message).at(&settings.place);
+    Err(vec![problem.hint("build it with the feature `bridge`")])
 }

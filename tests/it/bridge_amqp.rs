@@ -1,7 +1,8 @@
 //! Services behind RabbitMQ, asked by HTTP: messages that are confirmed, requests with replies, queues that are read.
 
+use gateway_tests::gateway::Setup;
 use gateway_tests::wait::until;
-use gateway_tests::{Client, Rabbit, Response, TestGateway};
+use gateway_tests::{Authority, Client, Rabbit, Response, TestGateway};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -163,6 +164,30 @@ fn a_queue_is_read_and_nothing_is_lost(gateway: &TestGateway, broker: &gateway_t
 
 fn a_body_that_is_too_large_is_refused(gateway: &TestGateway) {
     is_problem(&post(&mut gateway.client(), "/jobs", "", &"x".repeat(65 * 1024)), 413);
+}
+
+#[test]
+fn a_broker_is_spoken_to_over_tls_both_sides_proven() {
+    let (authority, other) = (Authority::default(), Authority::default());
+    let (server, own) = (authority.server(&["rabbit.internal"]), authority.client("gateway", "urn:gateway"));
+    let rabbit = Rabbit::secure(server.cert, server.key, authority.pem());
+    let start = |authority: &Authority| {
+        let tls = "tls = { ca = \"ca.pem\", client = { cert = \"own.pem\", key = \"own.key\" }, server-name = \"rabbit.internal\" }";
+        let config = config(&rabbit).replace("amqp://", "amqps://");
+        let config = config.replace("[upstream.broker]\n", &format!("[upstream.broker]\n{tls}\n"));
+        let setup = Setup::new(&config).file("ca.pem", authority.pem());
+        setup.file("own.pem", &*own.cert).file("own.key", &*own.key).start()
+    };
+    let gateway = start(&authority);
+    is_up(&gateway);
+    // The broker has it, and no queue for it: it has answered.
+    is_problem(&post(&mut gateway.client(), "/jobs", "", "{}"), 503);
+    let mut client = gateway.client();
+    is_problem(&client.get("/queues/nothing"), 404);
+    // Somebody else has signed the broker's certificate.
+    let stranger = start(&other);
+    until("it has tried", || stranger.log().contains("AMQP cannot be connected to").then_some(()));
+    assert_eq!(stranger.status()["upstreams"]["broker"]["endpoints"][0]["state"], "down");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Rabbit {
     /// Of the distribution, and of its port mapper.
     ports: [u16; 2],
     folder: tempfile::TempDir,
+    /// Over TLS: its certificate, its key, and who has signed those of its clients.
+    tls: Option<[String; 3]>,
 }
 
 fn free() -> SocketAddr {
@@ -42,9 +44,23 @@ impl Rabbit {
     /// It cannot be started.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Starts one that speaks TLS only: with this certificate and key, to clients that this authority knows.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    #[must_use]
+    pub fn secure(cert: String, key: String, authority: String) -> Self {
+        Self::with(Some([cert, key, authority]))
+    }
+
+    fn with(tls: Option<[String; 3]>) -> Self {
         for _ in 0..3 {
-            let folder = tempfile::tempdir().unwrap();
-            let mut rabbit = Self { child: None, address: free(), ports: [free().port(), free().port()], folder };
+            let (folder, tls) = (tempfile::tempdir().unwrap(), tls.clone());
+            let ports = [free().port(), free().port()];
+            let mut rabbit = Self { child: None, address: free(), ports, folder, tls };
             // Somebody else may have taken a port before RabbitMQ did.
             if rabbit.try_revive() {
                 return rabbit;
@@ -91,7 +107,20 @@ impl Rabbit {
 
     fn try_revive(&mut self) -> bool {
         let (folder, [distribution, mapper]) = (self.folder.path().to_owned(), self.ports);
-        let config = format!("listeners.tcp.1 = {}\nlog.console = false\nlog.file.level = warning\n", self.address);
+        let listeners = match &self.tls {
+            None => format!("listeners.tcp.1 = {}\n", self.address),
+            Some(texts) => {
+                let files = [("certfile", "cert.pem"), ("keyfile", "key.pem"), ("cacertfile", "ca.pem")];
+                let options = files.iter().zip(texts).map(|((option, name), text)| {
+                    fs::write(folder.join(name), text).unwrap();
+                    format!("ssl_options.{option} = {}\n", folder.join(name).display())
+                });
+                let options: String = options.collect();
+                let verify = "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n";
+                format!("listeners.tcp = none\nlisteners.ssl.1 = {}\n{options}{verify}", self.address)
+            }
+        };
+        let config = format!("{listeners}log.console = false\nlog.file.level = warning\n");
         fs::write(folder.join("rabbitmq.conf"), config).unwrap();
         let at = |name: &str| folder.join(name);
         let variables = [

@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::dispatch::BoxFuture;
 use crate::error::Error;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +22,33 @@ pub trait Bridge: Send + Sync {
     /// Where it is connected to, for people.
     fn servers(&self) -> Vec<Server>;
 }
+
+/// What makes calls of another protocol of requests, in front of an upstream's endpoints, and answers of HTTP of theirs.
+pub trait Transcoder: Send + Sync {
+    /// Whether a request with this head is one to be transcoded; any other is sent as it is.
+    fn takes(&self, headers: &HeaderMap) -> bool;
+
+    /// Has the endpoints answer a request, and gives the head of the answer; its body may stream.
+    fn call<'a>(
+        &'a self,
+        request: Box<Request<Body>>,
+        deadline: Instant,
+        endpoints: &'a dyn Onward,
+    ) -> BoxFuture<'a, Result<Response<Body>, Error>>;
+
+    /// Which call a request becomes, for people.
+    fn explain(&self, method: &Method, path: &str) -> String;
+}
+
+/// The endpoints behind a [`Transcoder`], with balance, tries and bounds.
+pub trait Onward: Send + Sync {
+    /// Sends a request, and waits for the head of the answer until the deadline.
+    fn send(&self, request: Box<Request<Body>>, deadline: Instant) -> BoxFuture<'_, Result<Response<Body>, Error>>;
+}
+
+/// A request whose body is at hand and that does no more when it is sent twice, whatever its method says; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeatable;
 
 /// One server of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,6 +64,8 @@ pub struct Forward {
     pub retry: Retry,
     /// None: no WebSocket connections.
     pub websocket: Option<WebSocket>,
+    /// Calls of gRPC-Web become calls of gRPC.
+    pub grpc_web: bool,
 }
 
 impl Route {
@@ -74,6 +76,12 @@ impl Route {
             Dispatch::Upstream(forward) => forward.websocket,
             _ => None,
         }
+    }
+
+    /// Whether calls of gRPC-Web become calls of gRPC.
+    #[must_use]
+    pub fn takes_grpc_web(&self) -> bool {
+        matches!(&self.dispatch, Dispatch::Upstream(forward) if forward.grpc_web)
     }
 }
 

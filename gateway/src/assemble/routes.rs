@@ -89,6 +89,7 @@ fn build(
                 host: forward.host.clone(),
                 retry: forward.retry.clone(),
                 websocket: forward.websocket,
+                grpc_web: forward.grpc_web,
             })
         }
         Dispatch::Answer(position) => {

@@ -53,12 +53,17 @@ fn dispatch(way: &mut Way, assembly: &Assembly, route: &Route, request: &Request
                     Rewrite::Template(template) => gateway_proxy::forward::expand(template, captured),
                 },
             );
+            let path = gateway_proxy::forward::rewritten(&request.path, captured, &forward.rewrite);
             let total: u32 = forward.targets.iter().map(|target| target.weight).sum();
             for target in &forward.targets {
                 if let Some(upstream) = assembly.config.upstreams.get(&target.upstream) {
                     let share =
                         if target.weight == total { String::new() } else { format!(" ({} of {total})", target.weight) };
                     self::upstream(way, upstream, &share);
+                    let serving = assembly.snapshot.upstreams.get(&target.upstream);
+                    if let (Some(transcoder), Ok(path)) = (serving.and_then(|upstream| upstream.transcoder()), &path) {
+                        way.say("call", transcoder.explain(&request.method, path));
+                    }
                 }
             }
             if let Some(websocket) = &forward.websocket {

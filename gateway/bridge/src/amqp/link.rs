@@ -1,7 +1,9 @@
 //! The connection to one broker: one for all workers, made again when it breaks, and the replies that come on it.
 
+use super::secure::Secure;
 use crate::pause;
 use crate::replies::Replies;
+use async_rs::{Runtime, Tokio};
 use futures_util::StreamExt as _;
 use gateway_config::{BridgeProtocol, Endpoint, Upstream};
 use gateway_core::clock::now;
@@ -12,12 +14,15 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 /// Seconds without a word after which a connection is given up.
 const HEARTBEAT: u16 = 15;
@@ -54,16 +59,30 @@ struct Dialer {
     vhost: String,
     user: AMQPUserInfo,
     patience: Duration,
+    /// Where any of the servers wants it.
+    tls: Option<TlsConnector>,
+    /// The name that their certificates have; none: that of each.
+    server_name: Option<String>,
 }
 
 impl Link {
-    pub(super) fn new(upstream: &Upstream, bridge: &gateway_config::Bridge, runtime: Handle) -> Self {
+    /// # Errors
+    /// TLS cannot be spoken as it is written.
+    pub(super) fn new(
+        upstream: &Upstream,
+        bridge: &gateway_config::Bridge,
+        runtime: Handle,
+    ) -> Result<Self, rustls::Error> {
         let vhost = match &bridge.protocol {
             BridgeProtocol::Amqp { vhost } => vhost.clone(),
             BridgeProtocol::Nats { .. } => String::new(),
         };
         let guest = || "guest".to_owned();
+        let wants_tls = bridge.servers.iter().any(|server| server.tls);
+        let tls = wants_tls.then(|| crate::tls::config(&upstream.tls)).transpose()?;
         let dialer = Dialer {
+            tls: tls.map(|tls| TlsConnector::from(Arc::new(tls))),
+            server_name: upstream.tls.server_name.clone(),
             name: Arc::clone(&upstream.name),
             servers: bridge.servers.clone(),
             vhost,
@@ -73,13 +92,13 @@ impl Link {
             },
             patience: upstream.timeouts.connect,
         };
-        Self {
+        Ok(Self {
             name: Arc::clone(&upstream.name),
             dialer: Arc::new(dialer),
             runtime,
             state: Arc::new(watch::Sender::new(State { session: None, since: now() })),
             task: Mutex::default(),
-        }
+        })
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -200,7 +219,16 @@ impl Dialer {
             },
         };
         let properties = ConnectionProperties::default().with_connection_name(format!("gateway {}", self.name).into());
-        let connection = Connection::connect_uri(uri, properties).await?;
+        let connection = match self.tls.clone().filter(|_| server.tls) {
+            None => Connection::connect_uri(uri, properties).await?,
+            Some(tls) => {
+                let name = self.server_name.clone().unwrap_or_else(|| server.host.clone());
+                let name =
+                    ServerName::try_from(name).map_err(|cause| io::Error::new(ErrorKind::InvalidInput, cause))?;
+                let runtime = Runtime::new(Secure { tokio: Tokio::current(), tls, name });
+                Connection::connect_uri_with_runtime(uri, properties, runtime).await?
+            }
+        };
         let channel = connection.create_channel().await?;
         let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let queue = channel.queue_declare(ShortString::default(), own, FieldTable::default()).await?;

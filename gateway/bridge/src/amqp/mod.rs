@@ -3,6 +3,7 @@
 mod link;
 mod message;
 mod queue;
+mod secure;
 
 use crate::answer;
 use crate::operations;
@@ -31,9 +32,10 @@ pub(crate) struct Amqp {
 }
 
 impl Amqp {
-    pub(crate) fn new(upstream: &Upstream, bridge: &gateway_config::Bridge, runtime: Handle) -> Self {
+    pub(crate) fn new(upstream: &Upstream, bridge: &gateway_config::Bridge, runtime: Handle) -> Result<Self, String> {
         let attributes = operations::attributes(bridge);
-        Self { settings: bridge.clone(), attributes, link: Link::new(upstream, bridge, runtime) }
+        let link = Link::new(upstream, bridge, runtime).map_err(|error| error.to_string())?;
+        Ok(Self { settings: bridge.clone(), attributes, link })
     }
 
     async fn answer(&self, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, Error> {

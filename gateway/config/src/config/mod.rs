@@ -317,6 +317,8 @@ pub struct Forward {
     pub retry: Retry,
     /// None: no WebSocket connections.
     pub websocket: Option<WebSocket>,
+    /// Calls of gRPC-Web become calls of gRPC.
+    pub grpc_web: bool,
 }
 
 /// WebSocket connections of a route.

@@ -16,6 +16,8 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// What is spoken in place of HTTP; then it has no endpoints.
     pub bridge: Option<Bridge>,
+    /// What requests in JSON become; then it speaks HTTP/2.
+    pub grpc: Option<Grpc>,
     /// What is spoken to all of them.
     pub protocol: Protocol,
     /// How TLS is spoken to those that want it.
@@ -52,6 +54,7 @@ impl Upstream {
             name,
             endpoints,
             bridge: None,
+            grpc: None,
             protocol: Protocol::Http1,
             tls: UpstreamTls::default(),
             found_over_tls: false,
@@ -82,6 +85,24 @@ pub struct Endpoint {
     pub weight: u32,
     /// One with a higher number gets nothing as long as one with a lower number can take it.
     pub priority: u32,
+}
+
+/// Services that speak gRPC, asked in JSON.
+#[derive(Debug, Clone)]
+pub struct Grpc {
+    /// What describes them: an encoded `google.protobuf.FileDescriptorSet`.
+    pub descriptors: Arc<[u8]>,
+    /// Bytes of a message, both ways (4 MiB).
+    pub message: usize,
+    /// Where the file was named.
+    pub place: Place,
+}
+
+impl PartialEq for Grpc {
+    /// The same wherever it was written.
+    fn eq(&self, other: &Self) -> bool {
+        self.descriptors == other.descriptors && self.message == other.message
+    }
 }
 
 /// A version of HTTP.

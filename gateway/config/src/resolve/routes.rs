@@ -150,6 +150,7 @@ fn dispatch(
             host: host.unwrap_or(HostPolicy::Endpoint),
             retry: upstreams::retry(&written.retry),
             websocket: written.websocket.as_ref().and_then(websocket),
+            grpc_web: written.grpc_web(),
         }));
     }
     if let Some(answer) = &written.answer {
@@ -177,7 +178,7 @@ fn targets(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) 
     let has_websocket = written.websocket.as_ref().and_then(websocket).is_some();
     let targets = one.chain(several).map(|(name, weight)| {
         let upstream = names.upstreams.find(name, reports).and_then(|definition| definition.value);
-        if has_websocket && upstream.is_some_and(|upstream| upstream.protocol() == Protocol::Http2) {
+        if has_websocket && upstream.is_some_and(|upstream| upstream.spoken() == Protocol::Http2) {
             let message = format!("`{}` is spoken to by HTTP/2, and a WebSocket needs HTTP/1.1", name.value);
             let diagnostic = Diagnostic::error("websocket-over-http2", message).at(&name.place);
             reports.add(diagnostic.hint("give these requests an upstream of their own without `protocol = \"http2\"`"));
@@ -185,6 +186,11 @@ fn targets(written: &sections::Route, names: &Names<'_>, reports: &mut Reports) 
         if has_websocket && upstream.is_some_and(|upstream| upstream.nats.is_some() || upstream.amqp.is_some()) {
             let message = format!("`{}` is behind a broker, which speaks no WebSocket", name.value);
             reports.add(Diagnostic::error("websocket-over-bridge", message).at(&name.place));
+        }
+        if written.grpc_web() && upstream.is_some_and(|upstream| upstream.spoken() == Protocol::Http1) {
+            let message = format!("`{}` is not spoken to by HTTP/2, which gRPC needs", name.value);
+            let diagnostic = Diagnostic::error("grpc-web-over-http1", message).at(&name.place);
+            reports.add(diagnostic.hint("write `protocol = \"http2\"` there, or leave `grpc-web` out"));
         }
         Target { upstream: Arc::clone(&name.value.0), weight }
     });

@@ -48,7 +48,7 @@ fn collector(written: &sections::Otlp, names: &Names<'_>, reports: &mut Reports)
     let protocol = written.protocol();
     if let Some(service) = definition.value
         && protocol == OtlpProtocol::Grpc
-        && service.protocol() != Protocol::Http2
+        && service.spoken() != Protocol::Http2
     {
         let message = format!("gRPC is spoken by HTTP/2, and the upstream `{}` by HTTP/1.1", upstream.value);
         let diagnostic = Diagnostic::error("otlp-protocol", message).at(&upstream.place);

@@ -145,6 +145,11 @@ impl<'d> CertificateReader<'d> {
         }
     }
 
+    /// Any other file that a configuration is made of, as it is.
+    pub(crate) fn whole(&mut self, file: &Spanned<PlainText>, reports: &mut Reports) -> Option<Vec<u8>> {
+        self.read(file, reports).map(|file| file.content)
+    }
+
     /// A file of certificates as it is.
     pub(crate) fn pem(&mut self, file: &Spanned<PlainText>, reports: &mut Reports) -> Option<Vec<u8>> {
         self.chain(file, reports).map(|(file, _)| file.content)

@@ -15,8 +15,8 @@ use crate::document::sections::{self, Condition, Document, EndpointEntry, Word};
 use crate::document::value::{self, Name, Target};
 use crate::environment::Environment;
 use crate::{
-    Balance, Breaker, Diagnostic, Discover, Health, Outliers, Retry, Statuses, Upstream, UpstreamLimits,
-    UpstreamTimeouts, UpstreamTls,
+    Balance, Breaker, Diagnostic, Discover, Grpc, Health, Outliers, Protocol, Retry, Statuses, Upstream,
+    UpstreamLimits, UpstreamTimeouts, UpstreamTls,
 };
 
 /// The upstreams by name.
@@ -35,11 +35,13 @@ pub(crate) fn resolve(
         let discover = written.discover.as_ref();
         let discover = discover.map(|written| discover::resolve(written, secrets, environment, reports));
         let bridge = bridges::resolve(written, secrets, reports);
+        let grpc = written.grpc.as_ref().map(|grpc| self::grpc(written, grpc, certificates, reports));
         // What is wrong with it has been reported.
-        if discover != Some(None) && bridge != Some(None) {
+        if discover != Some(None) && bridge != Some(None) && grpc != Some(None) {
             let upstream = Upstream {
                 resolver: resolver.to_vec(),
                 bridge: bridge.flatten(),
+                grpc: grpc.flatten(),
                 ..upstream(name, written, discover.flatten(), tls)
             };
             upstreams.insert(Arc::clone(&name.value.0), upstream);
@@ -60,10 +62,11 @@ fn upstream(
         name: Arc::clone(&name.value.0),
         endpoints: endpoints.iter().map(|EndpointEntry(endpoint)| endpoint.clone()).collect(),
         bridge: None,
+        grpc: None,
         found_over_tls: written.tls.is_some() && !matches!(discover, Some(Discover::File(_))),
         discover,
         resolver: Vec::new(),
-        protocol: written.protocol(),
+        protocol: written.spoken(),
         tls: tls.unwrap_or_default(),
         balance: balance(written.balance.as_ref()),
         health: health.as_ref().map(self::health),
@@ -88,6 +91,22 @@ fn upstream(
     }
 }
 
+/// None where something is wrong with it, which has been reported then.
+fn grpc(
+    upstream: &sections::Upstream,
+    written: &sections::Grpc,
+    files: &mut CertificateReader<'_>,
+    reports: &mut Reports,
+) -> Option<Grpc> {
+    if let Some(Spanned { value: Protocol::Http1, place }) = &upstream.protocol {
+        let message = "gRPC is spoken by HTTP/2, and this upstream by HTTP/1.1";
+        reports.add(Diagnostic::error("grpc-over-http1", message).at(place).hint("leave `protocol` out"));
+    }
+    let file = written.descriptors.as_ref()?;
+    let descriptors = files.whole(file, reports)?.into();
+    Some(Grpc { descriptors, message: written.message().in_memory(), place: file.place.clone() })
+}
+
 /// None where it was not written, or something is wrong with it, which has been reported then.
 fn tls(
     written: &sections::Upstream,
@@ -106,13 +125,17 @@ fn tls(
             Diagnostic::error("useless-server-name", "a server of NATS has the name that stands in its URL");
         reports.add(diagnostic.at(place).hint("leave `server-name` out, and write the name in `servers`"));
     }
-    let wants_tls = |nats: &sections::Nats| {
-        let servers = nats.servers.as_ref().map(|NonEmpty(servers)| servers.as_slice()).unwrap_or_default();
-        servers.iter().any(|server| server.value.0.tls)
-    };
-    if written.nats.as_ref().is_some_and(|nats| !wants_tls(nats)) {
+    let nats = written.nats.as_ref().and_then(|nats| {
+        let NonEmpty(servers) = nats.servers.as_ref()?;
+        servers.iter().all(|server| !server.value.0.tls).then_some("tls://")
+    });
+    let amqp = written.amqp.as_ref().and_then(|amqp| {
+        let NonEmpty(servers) = amqp.servers.as_ref()?;
+        servers.iter().all(|server| !server.value.0.tls).then_some("amqps://")
+    });
+    if let Some(scheme) = nats.or(amqp) {
         let diagnostic = Diagnostic::error("tls-without-https", "no server of this upstream is spoken to over TLS");
-        reports.add_absent(diagnostic.at(place).hint("write `tls://` for those that are"));
+        reports.add_absent(diagnostic.at(place).hint(format!("write `{scheme}` for those that are")));
     }
     certificates.upstream(tls, reports)
 }

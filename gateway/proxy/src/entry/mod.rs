@@ -5,6 +5,7 @@
 mod admit;
 mod authority;
 mod grpc;
+mod grpc_web;
 mod identity;
 mod redirect;
 
@@ -28,6 +29,7 @@ use gateway_core::clock::now;
 use gateway_core::exchange::{self, Answer, Exchange, Stage};
 use gateway_core::peer::ClientCertificate;
 use gateway_core::{Body, Error, Kind, Origin, problem};
+use grpc_web::Web;
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -174,13 +176,20 @@ async fn answer(
         Ok(handshake) => handshake.flatten(),
         Err(answer) => return unmade(*answer),
     };
+    let dialect = match &route {
+        Some(route) if route.takes_grpc_web() => Web::take(&mut admitted.request).map(Dialect::GrpcWeb),
+        _ => None,
+    };
+    let dialect = dialect.unwrap_or(if admitted.is_grpc { Dialect::Grpc } else { Dialect::Http });
     let limit = route.as_ref().and_then(|route| route.body_limit).or(table.body_limit);
     let bounds = Bounds { stall: connection.body_stall, total: connection.body_total, size: limit };
-    let (body, upload) = match ClientBody::watch(Body::incoming(body, Origin::Client), bounds) {
+    let body = Body::incoming(body, Origin::Client);
+    let body = if let Dialect::GrpcWeb(web) = dialect { web.request_body(body) } else { body };
+    let (body, upload) = match ClientBody::watch(body, bounds) {
         Ok(watched) => watched,
         Err(error) => return refusal(&error),
     };
-    let (method, is_grpc) = (admitted.request.method.clone(), admitted.is_grpc);
+    let method = admitted.request.method.clone();
     let started = measure.as_ref().map_or_else(now, |measure| measure.started);
     let mut exchange = exchange(&snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
     exchange.trace = trace;
@@ -202,7 +211,7 @@ async fn answer(
     let Some(measure) = measure.take() else { return refusal(&Error::new(Kind::Internal, "it was counted already")) };
     let completion = Completion::new(measure, upload, route, table);
     match handshake {
-        None => leave(exchange, body, outcome, &method, is_grpc, completion),
+        None => leave(exchange, body, outcome, &method, dialect, completion),
         Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),
     }
 }
@@ -272,20 +281,35 @@ fn exchange(
     })
 }
 
+/// In what a client speaks to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Http,
+    /// Refusals are told as gRPC has them.
+    Grpc,
+    /// The same, and the answer goes back as it can be read in browsers.
+    GrpcWeb(Web),
+}
+
 /// Puts head and body together, and ties what happens at the end to the body.
 fn leave(
     mut exchange: Box<Exchange>,
     mut body: Body,
     outcome: Outcome,
     method: &Method,
-    is_grpc: bool,
+    dialect: Dialect,
     completion: Completion,
 ) -> Response<ResponseBody> {
     let mut head = exchange.response.take().unwrap_or_default();
     // What is counted and logged is what happened, in whatever form it is told.
     let said = head.status;
-    if is_grpc && let Some(refusal) = grpc::refusal(&head, outcome.error) {
+    if dialect != Dialect::Http
+        && let Some(refusal) = grpc::refusal(&head, outcome.error)
+    {
         (head, body) = (refusal, Body::empty());
+    }
+    if let Dialect::GrpcWeb(web) = dialect {
+        body = web.tell(&mut head, body);
     }
     let mut response = Response::new(());
     *response.status_mut() = head.status;
@@ -321,17 +345,17 @@ fn conclude(
     let ends = handshake.into_ends().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
     let Some((service, stream)) = ends else {
         if !on_stream || !head.status.is_success() {
-            return leave(exchange, body, outcome, &Method::GET, false, completion);
+            return leave(exchange, body, outcome, &Method::GET, Dialect::Http, completion);
         }
         // On HTTP/2 it would tell the client that it may go on (RFC 8441 5).
         let error = Error::new(Kind::HttpUpgradeFailed, "a WebSocket handshake was answered like an ordinary request");
         let Answer { status, headers, body } = problem::of(&error);
         *head = exchange::Response { status, headers };
-        return leave(exchange, Body::from(body), outcome, &Method::GET, false, completion);
+        return leave(exchange, Body::from(body), outcome, &Method::GET, Dialect::Http, completion);
     };
     Handshake::tell(on_stream, &mut head.status, &mut head.headers);
     let bounds = tunnel::Bounds { idle, write: connection.write_stall };
-    let left = leave(exchange, Body::empty(), outcome, &Method::GET, false, completion);
+    let left = leave(exchange, Body::empty(), outcome, &Method::GET, Dialect::Http, completion);
     left.map(|body| body.switch(|ending, watched| Tunnel::new(service, stream.zip(watched), bounds, ending)))
 }
 

@@ -87,8 +87,8 @@ impl Sending<'_> {
             let sum = if lease.connected().reused { &meter.reused } else { &meter.opened };
             sum.add(1);
         }
-        // Nothing of a body is kept, so a request with one is sent again only where nothing of it was sent.
-        let is_repeatable = request.method().is_idempotent() && http_body::Body::is_end_stream(request.body());
+        // Any other is sent again only where nothing of it was sent.
+        let is_repeatable = Spare::may_be(&request);
         let may_repeat = is_repeatable && !is_last && repeats(self.policy);
         loop {
             let field = match &self.host {

@@ -17,7 +17,7 @@ pub(crate) use bridged::told;
 pub use client_body::{Bounds, ClientBody, Upload};
 pub use forwarded::{Peer, client_address};
 pub(crate) use request::REQUEST_ID;
-pub use request::outgoing;
+pub use request::{outgoing, rewritten};
 pub use response::Framing;
 pub use template::expand;
 
@@ -28,7 +28,9 @@ use crate::upstream::{Lease, Upstream};
 use attempt::Failed;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use gateway_config::Retry as Policy;
+use gateway_core::bridge::Onward;
 use gateway_core::clock::now;
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::trace::Trace;
 use gateway_core::{Body, Error, Exchange, Kind, Origin};
 use http::{HeaderValue, Request, Response};
@@ -37,6 +39,7 @@ use std::time::{Duration, Instant};
 use upstream_body::UpstreamBody;
 
 /// Which `host` field the upstream gets.
+#[derive(Clone)]
 pub enum HostField {
     /// The chosen endpoint's.
     Endpoint,
@@ -70,6 +73,23 @@ pub struct Sending<'a> {
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
 pub async fn send(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
+    match sending.upstream.transcoder() {
+        Some(transcoder) if transcoder.takes(request.headers()) => {
+            transcoder.call(request, sending.deadline, sending).await
+        }
+        _ => as_it_is(sending, request).await,
+    }
+}
+
+/// The way on from a transcoder, whose requests have a deadline of their own: it may have awaited the client's body.
+impl Onward for Sending<'_> {
+    fn send(&self, request: Box<Request<Body>>, deadline: Instant) -> BoxFuture<'_, Result<Response<Body>, Error>> {
+        let sending = Sending { deadline, host: self.host.clone(), ..*self };
+        Box::pin(async move { as_it_is(&sending, request).await })
+    }
+}
+
+async fn as_it_is(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
     match sending.attempt(request, &[], 0).await {
         Ok(response) => Ok(response),
         // On the heap: hardly any request comes here.

@@ -83,7 +83,11 @@ fn target(request: &exchange::Request, captured: &Captured, rewrite: &Rewrite) -
     Uri::from_parts(parts).map_err(|cause| Error::new(Kind::Internal, "the target cannot be built").because(cause))
 }
 
-fn rewritten<'a>(path: &'a str, captured: &Captured, rewrite: &Rewrite) -> Result<Cow<'a, str>, Error> {
+/// The path as the upstream gets it.
+///
+/// # Errors
+/// What was put together is no path.
+pub fn rewritten<'a>(path: &'a str, captured: &Captured, rewrite: &Rewrite) -> Result<Cow<'a, str>, Error> {
     let made = match rewrite {
         Rewrite::Keep => return Ok(Cow::Borrowed(path)),
         Rewrite::Prefix { strip, add } => {

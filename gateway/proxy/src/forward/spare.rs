@@ -3,11 +3,14 @@
 //! It is needed only where a pooled connection turns out to be closed, and is kept for every request that may meet that. So it
 //! is kept as bytes: a clone of a header map counts two references for each of its fields, up and down.
 
+use bytes::Bytes;
+use gateway_core::bridge::Repeatable;
 use gateway_core::{Body, Error, Kind};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body::Body as _;
 
-/// The head of a request without a body.
+/// The head of a request without a body, or of one whose body is at hand.
 pub(super) struct Spare {
     method: Method,
     /// What a target has on HTTP/2 beside path and query.
@@ -19,6 +22,8 @@ pub(super) struct Spare {
     target: u32,
     /// How long each name and its value are.
     lengths: Vec<(u32, u32)>,
+    /// Where it was told to be [`Repeatable`].
+    body: Option<Box<Bytes>>,
 }
 
 impl Spare {
@@ -38,7 +43,14 @@ impl Spare {
             lengths.push((length(before, between), length(between, bytes.len())));
         }
         let (scheme, authority) = (uri.scheme().cloned(), uri.authority().cloned());
-        Self { method: request.method().clone(), scheme, authority, bytes, target, lengths }
+        let body = request.extensions().get::<Repeatable>().and_then(|_| request.body().at_hand()).map(Box::new);
+        Self { method: request.method().clone(), scheme, authority, bytes, target, lengths, body }
+    }
+
+    /// Whether one can be kept of this request, to be sent twice: nothing of a body is kept but where it is at hand.
+    pub(super) fn may_be(request: &Request<Body>) -> bool {
+        (request.method().is_idempotent() && request.body().is_end_stream())
+            || request.extensions().get::<Repeatable>().is_some_and(|_| request.body().at_hand().is_some())
     }
 
     /// The request again.
@@ -47,6 +59,10 @@ impl Spare {
     /// Never: it was one.
     pub(super) fn request(&self) -> Result<Request<Body>, Error> {
         let mut request = Request::new(Body::empty());
+        if let Some(body) = &self.body {
+            *request.body_mut() = Body::from(Bytes::clone(body));
+            request.extensions_mut().insert(Repeatable);
+        }
         request.method_mut().clone_from(&self.method);
         let lost = || Error::new(Kind::Internal, "a request could not be made once more");
         let mut rest = self.bytes.as_slice();
@@ -78,6 +94,22 @@ mod tests {
         for target in ["/orders/17?x=%20", "https://shop.example:8443/orders/17?x=%20"] {
             it_is_the_request(target);
         }
+    }
+
+    #[test]
+    fn a_body_is_kept_where_it_may_be_sent_twice() {
+        let request = |extension: bool| {
+            let mut request = Request::post("/a.B/C").body(Body::from(Bytes::from_static(b"message"))).unwrap();
+            if extension {
+                request.extensions_mut().insert(Repeatable);
+            }
+            request
+        };
+        assert!(!Spare::may_be(&request(false)));
+        assert!(Spare::may_be(&request(true)));
+        let again = Spare::of(&request(true)).request().unwrap();
+        assert_eq!(again.body().at_hand().unwrap(), "message");
+        assert!(Spare::may_be(&again));
     }
 
     fn it_is_the_request(target: &str) {

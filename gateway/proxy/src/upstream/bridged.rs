@@ -1,7 +1,7 @@
 //! An upstream that a bridge speaks for: the same bounds, breaker and figures as for one with endpoints.
 
 use super::{EndpointStatus, Upstream};
-use gateway_core::bridge::Bridge;
+use gateway_core::bridge::{Bridge, Transcoder};
 use gateway_core::clock::now;
 use gateway_core::{Error, Kind};
 use std::sync::Arc;
@@ -31,6 +31,19 @@ impl Upstream {
     pub fn bridged(mut self, bridge: Option<Arc<dyn Bridge>>) -> Self {
         self.bridge = bridge;
         self
+    }
+
+    /// The same, with what makes calls of requests in front of its endpoints.
+    #[must_use]
+    pub fn transcoded(mut self, transcoder: Option<Arc<dyn Transcoder>>) -> Self {
+        self.transcoder = transcoder;
+        self
+    }
+
+    /// What makes calls of requests in front of its endpoints.
+    #[must_use]
+    pub fn transcoder(&self) -> Option<&Arc<dyn Transcoder>> {
+        self.transcoder.as_ref()
     }
 
     /// What answers in the place of endpoints.

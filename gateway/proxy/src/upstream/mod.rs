@@ -36,7 +36,7 @@ use discovery::{Found, Origins};
 use endpoints::{Choice, Endpoints, Member};
 use gateway_config::{Balance, Discover};
 use gateway_core::breaker::{Breaker, Terms};
-use gateway_core::bridge::Bridge;
+use gateway_core::bridge::{Bridge, Transcoder};
 use gateway_core::clock::now;
 use gateway_core::instruments::{Meters, meters};
 use gateway_core::{Error, Kind};
@@ -69,6 +69,8 @@ pub struct Upstream {
     metered: Option<(Meters, Arc<meters::Upstream>)>,
     /// What answers in the place of endpoints.
     bridge: Option<Arc<dyn Bridge>>,
+    /// What makes calls of requests, in front of the endpoints.
+    transcoder: Option<Arc<dyn Transcoder>>,
     /// Requests that the bridge has.
     crossing: Arc<bridged::Counted>,
 }
@@ -157,6 +159,7 @@ impl Upstream {
             started: AtomicBool::new(false),
             metered: None,
             bridge: None,
+            transcoder: None,
             crossing: Arc::default(),
             settings,
         })

@@ -28,7 +28,7 @@ pub(crate) use store::{LimitGrant, Store};
 pub(crate) use telemetry::{AccessLog, LogTarget, LogWord, Otlp, Telemetry};
 pub(crate) use tls::{CertificateFiles, Hsts, HttpsPort, Tls};
 pub(crate) use upstream::{
-    Amqp, AmqpOperation, Balance, Breaker, Consul, Discover, EndpointEntry, Health, KeyBy, Nats, NatsOperation,
+    Amqp, AmqpOperation, Balance, Breaker, Consul, Discover, EndpointEntry, Grpc, Health, KeyBy, Nats, NatsOperation,
     Outliers, Upstream, UpstreamTls,
 };
 pub(crate) use websocket::WebSocketSwitch;

@@ -50,6 +50,8 @@ section! {
         /// Lets clients open WebSocket connections to the upstream: `true`, or a table; none when not written. The handshake is a
         /// request like any other; what comes after it passes as it is.
         "websocket" => websocket: WebSocketSwitch, optional;
+        /// Lets browsers call services that speak gRPC, by gRPC-Web: it becomes gRPC on its way to the upstream.
+        "grpc-web" => grpc_web: bool, default(false);
         /// For the whole request, its chain and every try, up to the head of the answer.
         "deadline" => deadline: Time, default(Time::seconds(60));
         /// What is accepted in requests that is refused otherwise.
@@ -69,6 +71,7 @@ section! {
         rule Needs ["retry", "upstream", "split"];
         rule Needs ["cache", "upstream", "split", "answer"];
         rule Needs ["websocket", "upstream", "split"];
+        rule Needs ["grpc-web", "upstream", "split"];
     }
 }
 

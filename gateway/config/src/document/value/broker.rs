@@ -1,4 +1,4 @@
-//! Where a broker listens: `nats://host:port`, `amqp://host:port`.
+//! Where a broker listens: `nats://host:port`, `amqp://host:port`, or over TLS.
 
 use super::endpoint::split_port;
 use super::host::host_fault;
@@ -18,7 +18,7 @@ impl Scalar for NatsUrl {
     };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        parse(text, ("nats", 4222), Some("tls")).map(Self)
+        parse(text, ("nats", 4222), ("tls", 4222)).map(Self)
     }
 }
 
@@ -31,25 +31,22 @@ impl Scalar for AmqpUrl {
     const TEXT: Text = Text {
         what: "the URL of a broker of AMQP",
         example: Some("amqp://127.0.0.1:5672"),
-        pattern: Some("^amqp://[^/?#@]+$"),
+        pattern: Some("^amqps?://[^/?#@]+$"),
     };
 
     fn parse(text: &str) -> Result<Self, Fault> {
-        parse(text, ("amqp", 5672), None).map(Self)
+        parse(text, ("amqp", 5672), ("amqps", 5671)).map(Self)
     }
 }
 
-fn parse(text: &str, plain: (&str, u16), secure: Option<&str>) -> Result<Endpoint, Fault> {
+fn parse(text: &str, plain: (&str, u16), secure: (&str, u16)) -> Result<Endpoint, Fault> {
     let shown = text.escape_debug();
     let (tls, authority) = match text.split_once("://") {
         Some((scheme, authority)) if scheme == plain.0 => (false, authority),
-        Some((scheme, authority)) if Some(scheme) == secure => (true, authority),
+        Some((scheme, authority)) if scheme == secure.0 => (true, authority),
         Some((scheme, _)) => {
             let fault = Fault::new(format!("`{}` is no scheme of this broker", scheme.escape_debug()));
-            return Err(fault.hint(match secure {
-                Some(secure) => format!("`{}` or, for TLS, `{secure}`", plain.0),
-                None => format!("`{}`; TLS is not spoken to it", plain.0),
-            }));
+            return Err(fault.hint(format!("`{}` or, for TLS, `{}`", plain.0, secure.0)));
         }
         None => {
             return Err(Fault::new(format!("`{shown}` is no URL")).hint(format!("write `\"{}://{shown}\"`", plain.0)));
@@ -68,6 +65,6 @@ fn parse(text: &str, plain: (&str, u16), secure: Option<&str>) -> Result<Endpoin
         return Err(fault);
     }
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    let port = port.unwrap_or(plain.1);
+    let port = port.unwrap_or(if tls { secure.1 } else { plain.1 });
     Ok(Endpoint { host: bare.to_ascii_lowercase(), port, tls, weight: 1, priority: 0 })
 }

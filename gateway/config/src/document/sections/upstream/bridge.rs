@@ -64,7 +64,7 @@ section! {
     /// Services behind a broker of AMQP 0-9-1, such as RabbitMQ, spoken to as if they spoke HTTP: each operation says which message a
     /// request becomes.
     Amqp {
-        /// Where it listens: `amqp://HOST:PORT`. TLS is not spoken to it. Any of several will do.
+        /// Where it listens: `amqp://HOST:PORT`, or `amqps://HOST:PORT` for TLS. Any of several will do.
         "servers" => servers: NonEmpty<Spanned<AmqpUrl>>, required;
         /// The virtual host; `/` when not written.
         "vhost" => vhost: PlainText, optional;

@@ -5,6 +5,7 @@ mod breaker;
 mod bridge;
 mod discover;
 mod endpoint;
+mod grpc;
 mod health;
 mod tls;
 
@@ -13,6 +14,7 @@ pub(crate) use breaker::Breaker;
 pub(crate) use bridge::{Amqp, AmqpOperation, Nats, NatsOperation};
 pub(crate) use discover::{Consul, Discover};
 pub(crate) use endpoint::EndpointEntry;
+pub(crate) use grpc::Grpc;
 pub(crate) use health::{Health, Outliers};
 pub(crate) use tls::UpstreamTls;
 
@@ -32,8 +34,10 @@ section! {
         "nats" => nats: Nats, optional;
         /// Services behind a broker of AMQP in place of endpoints.
         "amqp" => amqp: Amqp, optional;
-        /// What is spoken to it: gRPC needs `http2`.
-        "protocol" => protocol: Protocol, default(Protocol::Http1);
+        /// Its services speak gRPC, over HTTP/2: requests in JSON become calls of them.
+        "grpc" => grpc: Grpc, optional;
+        /// What is spoken to it: `http1` when not written, and `http2`, which gRPC needs, where `grpc` is.
+        "protocol" => protocol: Spanned<Protocol>, optional;
         /// How TLS is spoken: to endpoints with `https://`, and to all that are found by DNS or in a catalogue.
         "tls" => tls: Spanned<UpstreamTls>, optional;
         /// Which endpoint takes the next request: each in its turn (which holds when not written), the one of two with fewer
@@ -54,12 +58,24 @@ section! {
         /// How much it may be asked at once, and answer.
         "limits" => limits: UpstreamLimits, empty;
         rule ExactlyOne ["endpoints", "discover", "nats", "amqp"];
-        rule Needs ["tls", "endpoints", "discover", "nats"];
+        rule Needs ["tls", "endpoints", "discover", "nats", "amqp"];
+        rule Needs ["grpc", "endpoints", "discover"];
         rule Needs ["protocol", "endpoints", "discover"];
         rule Needs ["balance", "endpoints", "discover"];
         rule Needs ["health", "endpoints", "discover"];
         rule Needs ["outliers", "endpoints", "discover"];
         rule Needs ["slow-start", "endpoints", "discover"];
+    }
+}
+
+impl Upstream {
+    /// What is spoken to its endpoints.
+    pub(crate) fn spoken(&self) -> Protocol {
+        match (&self.protocol, &self.grpc) {
+            (Some(Spanned { value: protocol, .. }), _) => *protocol,
+            (None, Some(_)) => Protocol::Http2,
+            (None, None) => Protocol::Http1,
+        }
     }
 }
 
