@@ -21,7 +21,7 @@ help: ## List the targets
 run: plugins ## Start the quickstart: three demo services and the gateway; ctrl-C ends all of it
 	examples/quickstart/run $(CARGO_TARGET_DIR)/debug
 
-test: plugins check docs ## Build everything and run every test; ends with the table of what the gateway withstands
+test: plugins check ## Build everything and run every test; ends with the table of what the gateway withstands
 	@scripts/setup-tests
 	@# Tests of the built gateway wait more than they compute.
 	RUST_TEST_THREADS=4 cargo test --workspace --no-fail-fast
