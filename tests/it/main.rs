@@ -6,6 +6,7 @@
 mod admin;
 mod admin_access;
 mod admin_changes;
+mod attacks;
 mod bridge_amqp;
 mod bridge_example;
 mod bridge_nats;
