@@ -13,7 +13,7 @@ PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/gue
 GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test plugins bench bench-micro bench-peers fmt ci check test-languages test-admin build setup
+.PHONY: help run test plugins bench bench-micro bench-peers fmt ci check deny fuzz chaos attack test-languages test-admin build setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,19 @@ check: ## Formatting and lints, warnings refused
 
 ci: ## What the build server runs
 	.ci/run
+
+deny: ## What we depend on: licences, sources, doubles, known faults (cargo-deny, built into the cache)
+	scripts/deny
+
+fuzz: ## Run every fuzz target, 60 s each; FUZZ_SECONDS=n, FUZZ_ONLY=path,lines (cargo-fuzz, built into the cache)
+	scripts/fuzz
+
+chaos: plugins ## Everything that can go wrong, under load, for ten minutes; CHAOS_SECONDS=n
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-600} cargo test --workspace --test it -- --nocapture chaos
+
+attack: plugins ## slowhttptest and h2load against the gateway (installs them)
+	@scripts/setup-attack
+	cargo test --workspace --test it -- --ignored --nocapture tools::
 
 test-languages: plugins ## The same plugins in six languages pass the same scenarios; installs the toolchains into the cache
 	examples/languages/test
