@@ -73,7 +73,7 @@ chaos: plugins ## Everything that can go wrong, under load, for ten minutes; CHA
 
 attack: plugins ## slowhttptest and h2load against the gateway (installs them)
 	@scripts/setup-attack
-	cargo test --workspace --test it -- --ignored --nocapture tools::
+	cargo test --workspace --test it -- --ignored --nocapture --test-threads=1 tools::
 
 test-languages: plugins ## The same plugins in six languages pass the same scenarios; installs the toolchains into the cache
 	examples/languages/test
