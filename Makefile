@@ -49,10 +49,12 @@ bench-peers: ## Install what `make bench` compares with: nginx, HAProxy, h2load,
 
 fmt: ## Format every workspace
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --manifest-path $$folder/Cargo.toml || exit 1; done
 
 check: ## Formatting and lints, warnings refused
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --check --manifest-path $$folder/Cargo.toml || exit 1; done
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@for folder in $(GUEST_WORKSPACES); do \

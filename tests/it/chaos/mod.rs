@@ -112,7 +112,7 @@ fn r1_r2_r3_r4_r7_f1_f7_chaos_leaves_nothing_unexplained() {
             *problems.entry(text).or_default() += 1;
         }
         // Where all steps begin again the gateway is as it was, and what it needed once it has had.
-        if turn as usize % STEPS.len() == 0 && start.elapsed() > length / 4 {
+        if (turn as usize).is_multiple_of(STEPS.len()) && start.elapsed() > length / 4 {
             before.get_or_insert_with(|| descriptors(&gateway));
         }
         if start.elapsed() > length / 4 {

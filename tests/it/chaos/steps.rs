@@ -21,8 +21,11 @@ pub(super) struct Stage<'a> {
     pub(super) plugins: [Vec<u8>; 2],
 }
 
-/// Each with its name. The number tells which turn it is.
-pub(super) const STEPS: [(&str, fn(&Stage<'_>, u32)); 12] = [
+/// What is done; the number tells which turn it is.
+type Step = fn(&Stage<'_>, u32);
+
+/// Each with its name.
+pub(super) const STEPS: [(&str, Step); 12] = [
     ("configuration renamed over", |stage, turn| stage.gateway.replace("gateway.toml", &stage.text(turn))),
     ("clients that leave in every phase", |stage, _| stage.leave()),
     ("configuration written in steps", |stage, turn| {

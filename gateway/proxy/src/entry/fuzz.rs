@@ -14,7 +14,11 @@ use http::{Method, Request, Uri, Version};
 /// Something is admitted that is in no normal form.
 pub fn request(data: &[u8]) {
     let Some((version, text)) = data.split_first() else { return };
-    let version = [Version::HTTP_11, Version::HTTP_10, Version::HTTP_2][usize::from(*version) % 3];
+    let version = match version % 3 {
+        0 => Version::HTTP_11,
+        1 => Version::HTTP_10,
+        _ => Version::HTTP_2,
+    };
     let mut lines = text.split(|byte| *byte == b'\n');
     let line = lines.next().unwrap_or_default();
     let (method, target) = line.iter().position(|byte| *byte == b' ').map_or((line, &[][..]), |at| line.split_at(at));
