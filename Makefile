@@ -13,7 +13,7 @@ PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/gue
 GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test plugins bench bench-micro bench-peers docs fmt ci check test-languages test-admin build setup
+.PHONY: help run test plugins bench bench-micro bench-peers docs fmt ci check deny fuzz chaos attack test-languages test-admin build setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,10 +52,12 @@ docs: ## The documentation as a book, in build/docs/html; installs mdBook into t
 
 fmt: ## Format every workspace
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --manifest-path $$folder/Cargo.toml || exit 1; done
 
 check: ## Formatting and lints, warnings refused; what is linked where
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	@for folder in $(GUEST_WORKSPACES); do cargo fmt --all --check --manifest-path $$folder/Cargo.toml || exit 1; done
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@for folder in $(GUEST_WORKSPACES); do \
@@ -65,6 +67,19 @@ check: ## Formatting and lints, warnings refused; what is linked where
 
 ci: ## What the build server runs
 	.ci/run
+
+deny: ## What we depend on: licences, sources, doubles, known faults (cargo-deny, built into the cache)
+	scripts/deny
+
+fuzz: ## Run every fuzz target, 60 s each; FUZZ_SECONDS=n, FUZZ_ONLY=path,lines (cargo-fuzz, built into the cache)
+	scripts/fuzz
+
+chaos: plugins ## Everything that can go wrong, under load, for ten minutes; CHAOS_SECONDS=n
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-600} cargo test --workspace --test it -- --nocapture chaos
+
+attack: plugins ## slowhttptest and h2load against the gateway (installs them)
+	@scripts/setup-attack
+	cargo test --workspace --test it -- --ignored --nocapture --test-threads=1 tools::
 
 test-languages: plugins ## The same plugins in six languages pass the same scenarios; installs the toolchains into the cache
 	examples/languages/test

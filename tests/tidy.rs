@@ -241,17 +241,44 @@ fn hardening_is_named_by_tests() {
     );
 }
 
-/// The names of the tests in tests/it that begin with a row and are run.
+/// The names of the tests in tests/it that begin with one or several rows (`p5_p13_…`) and are run.
 fn tests_by_row() -> BTreeMap<&'static str, Vec<String>> {
     let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (_, text) in rust_sources().filter(|(path, _)| path.starts_with("tests/it/")) {
         for item in text.split("#[test]\n").skip(1) {
             let Some(name) = item.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) else { continue };
-            let named = |row: &str| name.starts_with(&format!("{}_", row.to_lowercase()));
-            if let Some((row, _)) = HARDENING.iter().find(|(row, _)| named(row)) {
+            let row = |word: &str| HARDENING.iter().map(|(row, _)| *row).find(|row| row.to_lowercase() == word);
+            for row in name.split('_').map_while(row) {
                 found.entry(row).or_default().push(name.to_owned());
             }
         }
     }
     found
+}
+
+const BEGIN: &str = "<!-- Made by tests/tidy.rs: BLESS=1 cargo test --workspace --test tidy -->\n";
+const END: &str = "<!-- End of what is made. -->";
+
+#[test]
+fn the_posture_names_its_proofs() {
+    let path = root().join("gateway/docs/security.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let tests = tests_by_row();
+    let row = |(row, what): (&str, &str)| {
+        let named: Vec<_> = tests.get(row).into_iter().flatten().map(|test| format!("`{test}`")).collect();
+        format!("| {row} | {what} | {} |\n", named.join(" "))
+    };
+    let table: String = HARDENING.into_iter().map(row).collect();
+    let made = format!("{before}{BEGIN}| row | what holds | tests in `tests/it` |\n|---|---|---|\n{table}{END}{after}");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let is_fresh = std::env::var_os("BLESS").is_some() || made == page;
+    check(
+        "gateway/docs/security.md has the table of rows and tests as they are",
+        "a claim is told with its proof; BLESS=1 writes the table",
+        (!is_fresh).then(|| "gateway/docs/security.md".to_owned()),
+    );
 }

@@ -47,6 +47,14 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
+impl Frame {
+    /// Whether it is a head with status 200, which has a number of its own (RFC 7541 A). A size of the table may stand before.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.kind == kind::HEADERS && self.payload.iter().find(|byte| **byte & 0xe0 != 0x20) == Some(&0x88)
+    }
+}
+
 /// A frame to be sent.
 #[must_use]
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

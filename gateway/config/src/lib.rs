@@ -8,6 +8,8 @@ mod diagnostic;
 mod document;
 mod effective;
 mod environment;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod reference;
 mod render;
 mod resolve;

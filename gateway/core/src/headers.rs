@@ -65,12 +65,29 @@ fn names_none(headers: &HeaderMap) -> bool {
     lines.next().is_none() && (line.eq_ignore_ascii_case(b"keep-alive") || line.eq_ignore_ascii_case(b"close"))
 }
 
-/// Removes from trailers what frames a message or belongs to one connection: there it is no more than an attack (RFC 9110 6.5.1).
+/// Removes from trailers what frames a message, belongs to one connection, or says who asks and how: there it is no more than an attack
+/// on services that take trailers for fields (RFC 9110 6.5.1).
 pub fn strip_trailers(trailers: &mut HeaderMap) {
-    let reserved: Vec<HeaderName> = trailers.keys().filter(|name| is_reserved(name)).cloned().collect();
-    for name in reserved {
+    let misplaced: Vec<HeaderName> = trailers.keys().filter(|name| is_misplaced(name)).cloned().collect();
+    for name in misplaced {
         trailers.remove(name);
     }
+}
+
+fn is_misplaced(trailer: &HeaderName) -> bool {
+    is_reserved(trailer)
+        || matches!(
+            *trailer,
+            header::AUTHORIZATION
+                | header::COOKIE
+                | header::EXPECT
+                | header::FORWARDED
+                | header::RANGE
+                | header::SET_COOKIE
+                | header::VIA
+        )
+        || trailer.as_str().starts_with("x-forwarded-")
+        || trailer.as_str() == "x-request-id"
 }
 
 /// The value of a field as one: its lines joined as RFC 9110 5.3 allows, cookies with `; `, `set-cookie` never.
@@ -111,6 +128,18 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trailers_say_nothing_of_the_request() {
+        let mut trailers = HeaderMap::new();
+        for name in ["grpc-status", "content-length", "host", "x-forwarded-for", "authorization", "x-sum", "te"] {
+            trailers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        }
+        strip_trailers(&mut trailers);
+        let mut names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["grpc-status", "x-sum"]);
+    }
 
     #[test]
     fn what_belongs_to_one_connection_goes_with_what_it_names() {

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod dispatch;
 pub mod error;
 pub mod exchange;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod headers;
 pub mod instruments;
 pub mod limit;

@@ -1,7 +1,8 @@
 //! The one normal form of a path (RFC 3986 6.2.2), on which routes and rules match and which is sent upstream.
 //!
 //! Two spellings of one path must never meet two rules: `%61`, `//`, `/./` and `/x/../` are resolved, and what services
-//! are known to read differently from us (`%2F`, `%5C`, `%00`, `\`) is refused unless a route allows it.
+//! are known to read differently from us (`%2F`, `%5C`, `%00`, `\`) is refused unless a route allows it. What no client means, and some
+//! services take for a dot or a slash (`/..;x/`, `%C0%AE`), is refused whatever a route says.
 
 use std::borrow::Cow;
 
@@ -34,6 +35,12 @@ pub enum PathError {
     /// A `%` without two hexadecimal digits.
     #[error("the path has a `%` without two hexadecimal digits")]
     BadEncoding,
+    /// `.;x`, `..;x` or `;x` as a segment: a service that takes parameters away is left with dots, or with nothing.
+    #[error("the path has a dot segment or an empty one with parameters (`..;`)")]
+    DotParameters,
+    /// `%C0%AE`: more bytes than UTF-8 has for it, which some decode all the same.
+    #[error("the path has an overlong encoding of UTF-8")]
+    Overlong,
     /// A byte that no path has: control, space, `?`, `#`, or not ASCII.
     #[error("the path has a byte that is not allowed in one")]
     BadByte,
@@ -51,17 +58,20 @@ pub fn normalize(path: &str, allow: Allow) -> Result<Cow<'_, str>, PathError> {
         return Ok(Cow::Borrowed(path));
     }
     let spelled = spell(path.as_bytes(), allow)?;
+    if spelled.split('/').any(|segment| matches!(segment.split_once(';'), Some(("" | "." | "..", _)))) {
+        return Err(PathError::DotParameters);
+    }
     let resolved = resolve(&spelled);
     Ok(if resolved == path { Cow::Borrowed(path) } else { Cow::Owned(resolved) })
 }
 
-/// Whether nothing in it can need work: the common case, in one pass. Misses normal paths with a `%` or a leading dot in
-/// a segment; those take the long way.
+/// Whether nothing in it can need work: the common case, in one pass. Misses normal paths with a `%`, or with a dot or a semicolon at
+/// the beginning of a segment; those take the long way.
 fn is_plain(path: &[u8]) -> bool {
     let mut after_slash = false;
     path.iter().all(|byte| {
         let plain = match byte {
-            b'/' | b'.' => !after_slash,
+            b'/' | b'.' | b';' => !after_slash,
             byte => is_literal(*byte),
         };
         after_slash = *byte == b'/';
@@ -73,10 +83,16 @@ fn is_plain(path: &[u8]) -> bool {
 fn spell(path: &[u8], allow: Allow) -> Result<String, PathError> {
     let mut spelled = String::with_capacity(path.len());
     let mut bytes = path.iter().copied();
+    let mut before = 0;
     while let Some(byte) = bytes.next() {
+        let lead = std::mem::take(&mut before);
         match byte {
             b'%' => {
                 let decoded = decode(bytes.next(), bytes.next())?;
+                if is_overlong(lead, decoded) {
+                    return Err(PathError::Overlong);
+                }
+                before = decoded;
                 match decoded {
                     b'/' if !allow.encoded_slash => return Err(PathError::EncodedSlash),
                     b'\\' if !allow.backslash => return Err(PathError::Backslash),
@@ -93,6 +109,17 @@ fn spell(path: &[u8], allow: Allow) -> Result<String, PathError> {
         }
     }
     Ok(spelled)
+}
+
+/// Whether these two bytes begin a text that UTF-8 has a shorter form for (RFC 3629 3). In Latin-1 they would be two letters that no word
+/// has next to each other.
+fn is_overlong(lead: u8, next: u8) -> bool {
+    match lead {
+        0xc0 | 0xc1 => (0x80..0xc0).contains(&next),
+        0xe0 => (0x80..0xa0).contains(&next),
+        0xf0 => (0x80..0x90).contains(&next),
+        _ => false,
+    }
 }
 
 /// Removes dot segments (RFC 3986 5.2.4) and empty ones.
@@ -173,7 +200,11 @@ mod tests {
             ("/a//../b", "/b"),
             ("/.well-known/x", "/.well-known/x"),
             ("/a/...", "/a/..."),
-            ("/a/..;x/b", "/a/..;x/b"),
+            ("/a;x/b;y=z", "/a;x/b;y=z"),
+            ("/a/.b;x", "/a/.b;x"),
+            ("/a/...;x", "/a/...;x"),
+            ("/a/..%3bx", "/a/..%3Bx"),
+            ("/%c0/%c3%80/%e0%a0%80/%f0%90%80%80", "/%C0/%C3%80/%E0%A0%80/%F0%90%80%80"),
             ("/[a]|{b}", "/%5Ba%5D%7C%7Bb%7D"),
             ("/a%0a", "/a%0A"),
             ("/a:b@c;d=e,f!$&'()*+", "/a:b@c;d=e,f!$&'()*+"),
@@ -202,6 +233,15 @@ mod tests {
             ("/a?b", PathError::BadByte),
             ("/a#b", PathError::BadByte),
             ("/ä", PathError::BadByte),
+            ("/a/..;x/b", PathError::DotParameters),
+            ("/a/%2e.;/b", PathError::DotParameters),
+            ("/.;", PathError::DotParameters),
+            ("/;x/a", PathError::DotParameters),
+            ("/a//;x", PathError::DotParameters),
+            ("/%c0%ae%c0%ae/a", PathError::Overlong),
+            ("/..%C0%AFa", PathError::Overlong),
+            ("/%e0%80%ae", PathError::Overlong),
+            ("/%f0%80%80%ae", PathError::Overlong),
         ] {
             assert_eq!(normalize(path, NOTHING), Err(expected), "{path}");
         }
@@ -225,11 +265,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_normal_form_is_its_own(path in "/([a-c./%\\\\\\[;]|%2e|%2E|%2f|%5c|%00|%61|%c3|//|/\\.\\.|/\\.){0,24}") {
+        fn the_normal_form_is_its_own(path in "/([a-c./%\\\\\\[;]|;/|%c0%ae|%2e|%2E|%2f|%5c|%00|%61|%c3|//|/\\.\\.|/\\.){0,24}") {
             for allow in [NOTHING, EVERYTHING] {
                 if let Ok(normal) = normalize(&path, allow) {
                     prop_assert_eq!(normalize(&normal, allow), Ok(Cow::Borrowed(&*normal)));
-                    let bad = normal.split('/').skip(1).any(|segment| matches!(segment, "." | ".."));
+                    // With the parameters that some services take away, and without them.
+                    let bad = normal.split('/').skip(1).any(|segment| matches!(segment.split(';').next(), Some("." | "..")));
                     prop_assert!(!bad && !normal.contains("//"), "{}", normal);
                 }
             }

@@ -13,6 +13,8 @@ mod capabilities;
 mod compile;
 mod detect;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod grant;
 mod host;
 mod inspect;

@@ -10,6 +10,8 @@ pub mod completion;
 mod compress;
 pub mod entry;
 pub mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod listener;
 mod measure;
 pub mod pipeline;

@@ -35,10 +35,14 @@ impl Pattern {
         Ok(Self { segments, has_rest })
     }
 
-    /// Whether a path is like this. It is in the one normal form that the gateway gives it.
+    /// Whether a path is like this. It is in the one normal form that the gateway gives it; a segment's parameters (`/admin;x`) hide it from
+    /// no pattern, as they hide it from no route.
     pub(crate) fn fits(&self, path: &str) -> bool {
         let mut found = path.strip_prefix('/').unwrap_or(path).split('/');
-        let fit = self.segments.iter().all(|wanted| found.next().is_some_and(|one| wanted == "*" || wanted == one));
+        let is = |one: &str, wanted: &String| {
+            wanted == "*" || wanted == one || one.split_once(';').is_some_and(|(bare, _)| bare == wanted)
+        };
+        let fit = self.segments.iter().all(|wanted| found.next().is_some_and(|one| is(one, wanted)));
         fit && (self.has_rest || found.next().is_none())
     }
 }

@@ -77,6 +77,9 @@ fn paths_are_segments() {
         ("/a/*/c", "/a/b/b/c", false),
         ("/a/*", "/a", false),
         ("/a", "/a/", false),
+        ("/admin/**", "/admin;x/a", true),
+        ("/admin", "/admin;", true),
+        ("/admin", "/a;dmin", false),
     ] {
         assert_eq!(holds(alice(&Method::GET, path), json!({ "paths": [pattern] })), expected, "{pattern} {path}");
     }

@@ -10,7 +10,7 @@ const TARGETED: [HeaderName; 2] =
     [HeaderName::from_static("gateway-cache-control"), HeaderName::from_static("cdn-cache-control")];
 
 /// The longest time that is told apart from always (RFC 9111 1.2.2).
-const LONGEST: u64 = 1 << 31;
+pub(super) const LONGEST: u64 = 1 << 31;
 
 /// What a request says. Its client is asked for no more than it wants to say (RFC 9111 5.2.1).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod epochs;
 mod fetch;
 mod fill;
 mod flights;
+pub(crate) mod fuzz;
 mod invalidate;
 mod key;
 mod policy;

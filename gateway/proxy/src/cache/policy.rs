@@ -1,6 +1,6 @@
 //! What may be stored, for how long it is fresh, and what a stored answer is good for (RFC 9111 3 and 4.2).
 
-use super::control::{Asked, Said};
+use super::control::{Asked, LONGEST, Said};
 use super::vary;
 use gateway_config::{Cache, Ttl};
 use http::header::{AGE, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED, SET_COOKIE};
@@ -84,7 +84,7 @@ pub(crate) enum Reuse {
 
 impl Terms {
     pub(crate) fn age(&self, now: Instant) -> Duration {
-        self.initial_age + now.saturating_duration_since(self.received)
+        self.initial_age.saturating_add(now.saturating_duration_since(self.received))
     }
 
     /// Whether it is validated whenever it is given.
@@ -95,7 +95,7 @@ impl Terms {
     /// How long it is still fresh, in seconds; negative once it is stale.
     pub(crate) fn left(&self, now: Instant) -> i64 {
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        seconds(self.lifetime) - seconds(self.age(now))
+        seconds(self.lifetime).saturating_sub(seconds(self.age(now)))
     }
 }
 
@@ -149,8 +149,8 @@ impl Policy for Rfc9111 {
         let is_guessed = is_heuristic(status) || said.public;
         let told = told_lifetime(&said, answered);
         let lifetime = match self.0.ttl {
-            Ttl::Fixed(ttl) if takes_ttl(status) => Some(initial_age + ttl),
-            Ttl::Default(ttl) if takes_ttl(status) && told.is_none() => Some(initial_age + ttl),
+            Ttl::Fixed(ttl) if takes_ttl(status) => Some(initial_age.saturating_add(ttl)),
+            Ttl::Default(ttl) if takes_ttl(status) && told.is_none() => Some(initial_age.saturating_add(ttl)),
             _ => told.or_else(|| guessed_lifetime(answered).filter(|_| is_guessed)),
         };
         let is_bound = said.must_revalidate || said.proxy_revalidate || said.no_cache;
@@ -172,7 +172,7 @@ impl Policy for Rfc9111 {
         };
         let is_allowed = lifetime.is_some() || is_guessed;
         let is_fresh = !terms.no_cache && terms.lifetime > terms.initial_age;
-        let outlives = terms.while_revalidate.max(terms.if_error) + terms.lifetime > terms.initial_age;
+        let outlives = terms.while_revalidate.max(terms.if_error).saturating_add(terms.lifetime) > terms.initial_age;
         let is_valid = [ETAG, LAST_MODIFIED].iter().any(|name| headers.contains_key(name));
         match is_allowed && (is_fresh || is_valid || (outlives && !terms.no_cache)) {
             true => Ok(terms),
@@ -227,14 +227,14 @@ fn guessed_lifetime(answered: &Answered<'_>) -> Option<Duration> {
 fn initial_age(answered: &Answered<'_>) -> Duration {
     let apparent = answered.date.duration_since(sent(answered)).unwrap_or_default();
     let delay = answered.received.saturating_duration_since(answered.requested);
-    (told_age(answered.headers) + delay).max(apparent)
+    told_age(answered.headers).saturating_add(delay).max(apparent)
 }
 
-/// The first of a list counts; what is no number is ignored (RFC 9111 5.1).
+/// The first of a list counts; what is no number is ignored (RFC 9111 5.1), and none is greater than all others (1.2.2).
 fn told_age(headers: &HeaderMap) -> Duration {
     let first = headers.get(AGE).and_then(|line| line.to_str().ok()?.split(',').next());
     let digits = first.map(str::trim).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits.map_or(Duration::ZERO, |digits| Duration::from_secs(digits.parse().unwrap_or(u64::from(u32::MAX))))
+    digits.map_or(Duration::ZERO, |digits| Duration::from_secs(digits.parse().unwrap_or(LONGEST).min(LONGEST)))
 }
 
 /// When it was made, by its own word; by ours where it says nothing that can be read.

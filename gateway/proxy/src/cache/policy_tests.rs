@@ -393,3 +393,13 @@ fn what_a_route_says_of_time() {
         assert_eq!(found, expected, "{name}: {status} {answer:?} after {after} s");
     }
 }
+
+/// Found by `make fuzz`: an age that leaves no room for another second.
+#[test]
+fn no_age_is_too_great() {
+    let answer = "cache-control: max-age=60\netag: \"a\"\nage: 18446744073709551615";
+    for (ttl, expected) in [(Ttl::Told, VALIDATED), (Ttl::Fixed(Duration::from_secs(60)), FRESH)] {
+        let asking = Asking { route: Cache { ttl, ..route() }, answer, after: 10, delay: 10, ..Asking::default() };
+        assert_eq!(judge(asking), expected);
+    }
+}

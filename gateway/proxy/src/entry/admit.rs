@@ -10,7 +10,7 @@ use gateway_core::path::{self, PathError, normalize};
 use gateway_core::{Error, Kind};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 /// A request in its normal form, with what it needs leave for.
 pub(super) struct Admitted {
@@ -75,6 +75,11 @@ pub(super) fn admit(
     }
     if headers.len() > fields {
         return Err(Error::new(Kind::HeadTooLarge, format!("the head has more than {fields} fields")));
+    }
+    if version == Version::HTTP_2 {
+        only_http2(uri, &headers)?;
+    } else if uri.scheme_str().is_some_and(|scheme| !is_http(scheme)) {
+        return Err(bad("the target's scheme is neither http nor https"));
     }
     let seen = Seen::of(&headers);
     if seen.framing {
@@ -164,6 +169,24 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(), Error> {
         true => Ok(()),
         false => Err(bad("several content-length fields differ")),
     }
+}
+
+/// What HTTP/1.1 has no way to say and hyper lets pass: a value with space around it, which would be part of it or not depending on who
+/// reads it there (RFC 9113 8.2.1), and a scheme that is none of ours (8.3.1).
+fn only_http2(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+    let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+    let padded = |value: &HeaderValue| is_space(value.as_bytes().first()) || is_space(value.as_bytes().last());
+    if headers.values().any(padded) {
+        return Err(bad("a field's value begins or ends with space"));
+    }
+    match uri.scheme_str().is_some_and(is_http) {
+        true => Ok(()),
+        false => Err(bad("the scheme is neither http nor https")),
+    }
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// The path in its normal form. Where only a route's leave is missing, the lenient form, and what it needs.

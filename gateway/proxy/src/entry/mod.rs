@@ -4,6 +4,7 @@
 
 mod admit;
 mod authority;
+pub(crate) mod fuzz;
 mod grpc;
 mod grpc_web;
 mod identity;

@@ -56,15 +56,19 @@ impl Peer {
 /// The client's address: the peer's, or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is not.
 #[must_use]
 pub fn client_address(peer: &Peer, snapshot: &Snapshot, headers: &HeaderMap) -> IpAddr {
-    let mut client = peer.address.ip().to_canonical();
-    if !snapshot.trusts(client) {
+    client_behind(peer.address.ip(), |address| snapshot.trusts(address), headers)
+}
+
+pub(crate) fn client_behind(peer: IpAddr, trusts: impl Fn(IpAddr) -> bool, headers: &HeaderMap) -> IpAddr {
+    let mut client = peer.to_canonical();
+    if !trusts(client) {
         return client;
     }
     for line in headers.get_all(FOR).iter().rev() {
         for hop in line.to_str().unwrap_or_default().rsplit(',') {
             let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
             client = hop.to_canonical();
-            if !snapshot.trusts(client) {
+            if !trusts(client) {
                 return client;
             }
         }
@@ -73,7 +77,7 @@ pub fn client_address(peer: &Peer, snapshot: &Snapshot, headers: &HeaderMap) -> 
 }
 
 /// Writes the fields that tell the upstream of the client.
-pub(super) fn tell(headers: &mut HeaderMap, request: &Request, peer: &Peer, trusted: bool) {
+pub(crate) fn tell(headers: &mut HeaderMap, request: &Request, peer: &Peer, trusted: bool) {
     // Once, rather than as one after the other comes.
     headers.reserve(ADDED);
     let Told { host, element, .. } = peer.told(request);

@@ -15,6 +15,7 @@ mod watch;
 
 pub(crate) use bridged::told;
 pub use client_body::{Bounds, ClientBody, Upload};
+pub(crate) use forwarded::client_behind;
 pub use forwarded::{Peer, client_address};
 pub(crate) use request::REQUEST_ID;
 pub use request::{outgoing, rewritten};

@@ -49,12 +49,16 @@ pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>
     let mut stream = ClientStream::new(transport, Arc::clone(&activity));
     match first(stream.is_http2(), &activity, shared).await {
         Some(Ok(true)) => Box::pin(serve_http2(stream, client, shared, &settings, &activity)).await,
-        Some(Ok(false)) => loop {
-            // On the heap, and only as long as there is something to serve.
-            let Some(quiet) = Box::pin(serve_http1(stream, client, shared, &settings, &activity)).await else { return };
-            let Some(Ok(())) = first(quiet.readable(), &activity, shared).await else { return };
-            stream = quiet;
-        },
+        Some(Ok(false)) => {
+            stream.read_lines();
+            loop {
+                // On the heap, and only as long as there is something to serve.
+                let served = Box::pin(serve_http1(stream, client, shared, &settings, &activity));
+                let Some(quiet) = served.await else { return };
+                let Some(Ok(())) = first(quiet.readable(), &activity, shared).await else { return };
+                stream = quiet;
+            }
+        }
         Some(Err(error)) => tracing::trace!(%peer, %error, "a connection ended before its first request"),
         None => {}
     }
@@ -137,6 +141,7 @@ async fn serve_http1(
                 let parts = served.into_parts();
                 let mut stream = parts.io.into_inner();
                 stream.unread(parts.read_buf);
+                stream.read_as_it_is();
                 if let Err(error) = stream.bound_received() {
                     tracing::debug!(%error, "what a tunnel may pin has no bound");
                 }

@@ -4,9 +4,12 @@ mod activity;
 mod connection;
 mod dozing;
 mod flood;
+mod lines;
 mod socket;
 mod stream;
 mod tls;
+
+pub use lines::fuzz as fuzz_lines;
 
 pub(crate) use activity::Open;
 pub use stream::Stream;

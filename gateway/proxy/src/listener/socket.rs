@@ -4,6 +4,7 @@
 
 use super::activity::Activity;
 use super::flood::Guard;
+use super::lines::Lines;
 use super::tls;
 use bytes::Bytes;
 use socket2::SockRef;
@@ -110,14 +111,18 @@ pub(super) struct ClientStream {
     transport: Transport,
     /// Bytes that were read already, to be read again: they told the protocol, or a connection that was given up had them.
     prefix: Bytes,
+    /// So many of them have passed `lines`.
+    looked_at: usize,
     activity: Arc<Activity>,
     /// HTTP/2 only.
     guard: Option<Arc<Guard>>,
+    /// HTTP/1.1 only.
+    lines: Option<Lines>,
 }
 
 impl ClientStream {
     pub(super) fn new(transport: Transport, activity: Arc<Activity>) -> Self {
-        Self { transport, prefix: Bytes::new(), activity, guard: None }
+        Self { transport, prefix: Bytes::new(), looked_at: 0, activity, guard: None, lines: None }
     }
 
     /// Reads until it is clear whether the client speaks HTTP/2.
@@ -180,9 +185,20 @@ impl ClientStream {
         SockRef::from(&socket.tcp).set_recv_buffer_size(RECEIVED)
     }
 
-    /// Bytes to be read first.
+    /// Bytes that were read of it, to be read first.
     pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.looked_at = bytes.len();
         self.prefix = bytes;
+    }
+
+    /// What comes from now on is HTTP/1.1.
+    pub(super) fn read_lines(&mut self) {
+        self.lines = Some(Lines::new());
+    }
+
+    /// What comes from now on is another protocol's.
+    pub(super) fn read_as_it_is(&mut self) {
+        self.lines = None;
     }
 
     pub(super) fn guard(&mut self, guard: Arc<Guard>) {
@@ -216,6 +232,12 @@ impl AsyncRead for ClientStream {
         } else {
             let count = this.prefix.len().min(buffer.remaining());
             buffer.put_slice(&this.prefix.split_to(count));
+        }
+        if let Some(lines) = &mut this.lines {
+            let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+            let again = this.looked_at.min(new.len());
+            this.looked_at -= again;
+            lines.pass(new.get_mut(again..).unwrap_or_default());
         }
         let new = buffer.filled().get(before..).unwrap_or_default();
         if !new.is_empty() {

@@ -48,7 +48,11 @@ fn path_holds(pattern: &PathPattern, path: &str) -> bool {
         let Some(text) = left else { return false };
         let (first, rest) = text.split_once('/').map_or((text, None), |(first, rest)| (first, Some(rest)));
         match segment {
-            Segment::Literal(wanted) if wanted == first => left = rest,
+            Segment::Literal(wanted)
+                if wanted == first || first.split_once(';').is_some_and(|(bare, _)| bare == wanted) =>
+            {
+                left = rest;
+            }
             Segment::Parameter(_) if !first.is_empty() => left = rest,
             Segment::Rest(_) => return true,
             _ => return false,

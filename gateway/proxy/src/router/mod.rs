@@ -4,6 +4,7 @@
 //! visits patterns in that order, so that a thousand routes cost what one costs.
 
 mod conditions;
+pub(crate) mod fuzz;
 mod misses;
 mod tree;
 

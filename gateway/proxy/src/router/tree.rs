@@ -81,10 +81,14 @@ impl Node {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (left, None),
         };
-        if let Some(node) = self.literals.get(segment)
-            && node.walk(rest, values, visit)
-        {
-            return true;
+        // Without its parameters as well: services that know them take `/admin;x` for `/admin`, and a rule must not be passed by them.
+        let bare = segment.split_once(';').map(|(bare, _)| bare);
+        for literal in std::iter::once(segment).chain(bare) {
+            if let Some(node) = self.literals.get(literal)
+                && node.walk(rest, values, visit)
+            {
+                return true;
+            }
         }
         if let Some(node) = &self.parameter
             && !segment.is_empty()

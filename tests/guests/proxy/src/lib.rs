@@ -28,7 +28,11 @@ impl Guest for Proxy {
             b"memory" => loop {
                 std::hint::black_box(core::arch::wasm32::memory_grow(0, 16));
             },
+            b"host-loop" => loop {
+                std::hint::black_box(request.path_with_query());
+            },
             b"say" => say(),
+            b"flood" => flood(),
             b"fetch" => {
                 let said = fetch().unwrap_or_else(|code| format!("{code:?}"));
                 return answer(out, &request, |to| write(to, said.as_bytes()));
@@ -55,10 +59,43 @@ fn say() {
     let _ = std::io::stderr().flush();
 }
 
+/// More lines than anybody wants, each of which would forge another.
+fn flood() {
+    let out = wasi::cli::stdout::get_stdout();
+    for _ in 0..5000 {
+        if out.blocking_write_and_flush(b"a flood of the guest's\x1b[2J\rforged\n").is_err() {
+            return;
+        }
+    }
+}
+
+/// Fields that frame, split or belong to one connection.
+const FORBIDDEN: [(&str, &[u8]); 9] = [
+    ("x-split", b"a\r\nx-evil: 1"),
+    ("x-split", b"a\nx-evil: 1"),
+    ("x-nul", b"a\0b"),
+    ("x evil", b"1"),
+    (":status", b"299"),
+    ("transfer-encoding", b"chunked"),
+    ("connection", b"x-abi"),
+    ("keep-alive", b"timeout=1"),
+    ("upgrade", b"h2c"),
+];
+
 fn answer(out: ResponseOutparam, request: &IncomingRequest, fill: impl FnOnce(&OutputStream)) {
     let headers = Fields::new();
     headers.append("x-abi", b"wasi:http 0.2").unwrap();
     headers.append("x-path", request.path_with_query().unwrap_or_default().as_bytes()).unwrap();
+    if request.headers().get("x-do").iter().any(|told| told == b"length") {
+        // Whatever its body is.
+        let _ = headers.append("content-length", b"1");
+    }
+    if request.headers().get("x-do").iter().any(|told| told == b"fields") {
+        // What is let through here has to be stopped behind.
+        for (name, value) in FORBIDDEN {
+            let _ = headers.append(name, value);
+        }
+    }
     let marks = request.headers().get("x-middleware");
     for mark in marks {
         headers.append("x-seen", &mark).unwrap();

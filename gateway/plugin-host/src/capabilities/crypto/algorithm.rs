@@ -50,6 +50,11 @@ pub(super) fn named(name: &str) -> Option<Algorithm> {
     NAMES.into_iter().find(|(_, known)| *known == name).map(|(algorithm, _)| algorithm)
 }
 
+/// Every one.
+pub(super) fn all() -> [Algorithm; 13] {
+    NAMES.map(|(algorithm, _)| algorithm)
+}
+
 /// Several of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Algorithms(u16);
