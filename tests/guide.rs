@@ -159,6 +159,7 @@ fn completed(section: &str) -> String {
 fn furnish(folder: &Path) {
     fs::write(folder.join("keys"), "alice:key").unwrap();
     copy_folder(&root().join("examples/identity"), &folder.join("identity"));
+    fs::copy(root().join("examples/bridge/catalog.pb"), folder.join("catalog.pb")).unwrap();
     copy_folder(&root().join("build/plugins"), &folder.join("plugins.d"));
     fs::create_dir(folder.join("tls")).unwrap();
     for name in ["shop", "api", "partners"] {
