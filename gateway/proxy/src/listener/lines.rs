@@ -127,10 +127,9 @@ impl Lines {
     }
 
     fn refuse_fragment(&self, part: &mut [u8]) {
-        if self.state == State::Request
-            && let Some(mark) = memchr(b'#', part).and_then(|at| part.get_mut(at))
-        {
-            *mark = 0;
+        if self.state == State::Request {
+            // Every one: what becomes of a line does not depend on how it comes.
+            part.iter_mut().filter(|byte| **byte == b'#').for_each(|byte| *byte = 0);
         }
     }
 }
