@@ -207,10 +207,8 @@ fn a_crowd_of_strangers_keeps_nobody_out() {
     for _ in 0..50 {
         assert_eq!(client.get_with("/", &token(&key, "alice")).status, 200);
     }
-    // Nobody of them is let in. On a machine that is busy some find no instance in time.
     for mut client in crowd {
-        let status = client.response().unwrap().status;
-        assert!(matches!(status, 401 | 503), "{status}");
+        assert_eq!(client.response().unwrap().status, 401);
     }
 }
 
