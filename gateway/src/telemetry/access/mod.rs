@@ -3,6 +3,7 @@
 //! A thread that serves makes a record and hands it over; another one makes a line of it and writes, many lines at once.
 
 mod entry;
+mod line;
 mod redact;
 mod writer;
 
@@ -13,6 +14,7 @@ use super::otlp::Exporter;
 use gateway_config::{AccessLog, LogField};
 use gateway_core::observe::{Observer, Record};
 use http::HeaderName;
+use line::Labels;
 use redact::Redaction;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     redaction: Redaction,
     /// What [`AccessLog::fields`] are called in an entry.
     names: Vec<String>,
+    /// What they are called in a line.
+    labels: Labels,
     /// The fields of requests in [`AccessLog::fields`], in order.
     headers: Vec<HeaderName>,
 }
@@ -37,8 +41,9 @@ impl Settings {
             _ => None,
         };
         let headers = log.fields.iter().filter_map(header).collect();
-        let names = log.fields.iter().map(LogField::name).collect();
-        Arc::new(Self { names, redaction: Redaction::new(&log.redact), headers, log: log.clone() })
+        let names: Vec<String> = log.fields.iter().map(LogField::name).collect();
+        let labels = Labels::new(&names, log.format);
+        Arc::new(Self { names, labels, redaction: Redaction::new(&log.redact), headers, log: log.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that writes entries.
 
 use super::Settings;
-use super::entry::line;
+use super::line::Lines;
 use crate::telemetry::queue::Queue;
 use gateway_config::{LogTarget, Rotation};
 use gateway_core::clock::now;
@@ -87,7 +87,7 @@ struct Thread {
 
 impl Thread {
     fn run(mut self, mut receiver: Receiver<Item>) {
-        let mut lines = Vec::new();
+        let mut lines = Lines::default();
         while let Some(first) = receiver.blocking_recv() {
             if !matches!(first, Item::Flush(_)) {
                 thread::sleep(PAUSE);
@@ -99,23 +99,23 @@ impl Thread {
                 match item {
                     Item::Entry(of, record) => {
                         if settings.as_ref().is_some_and(|before| before.log.target != of.log.target) {
-                            self.write(settings.as_deref(), &mut lines, &mut count);
+                            self.write(settings.as_deref(), &mut lines.bytes, &mut count);
                         }
-                        line(&record, &of, &mut lines);
+                        lines.put(&record, &of);
                         count += 1;
                         settings = Some(of);
                         if count >= MOST {
-                            self.write(settings.as_deref(), &mut lines, &mut count);
+                            self.write(settings.as_deref(), &mut lines.bytes, &mut count);
                         }
                     }
                     Item::Flush(done) => {
-                        self.write(settings.as_deref(), &mut lines, &mut count);
+                        self.write(settings.as_deref(), &mut lines.bytes, &mut count);
                         let _ = done.send(());
                     }
                 }
                 next = receiver.try_recv().ok();
             }
-            self.write(settings.as_deref(), &mut lines, &mut count);
+            self.write(settings.as_deref(), &mut lines.bytes, &mut count);
         }
     }
 
