@@ -2,6 +2,14 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+/// Fields of one connection that no registry of names has. Compared as names: what they are not is seen without a look at any text.
+static UNREGISTERED: [HeaderName; 4] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy"),
+    HeaderName::from_static("http2-settings"),
+];
+
 /// Fields that frame a message or belong to one connection. No plugin and no configuration writes them, and they are
 /// never passed on.
 #[must_use]
@@ -17,7 +25,7 @@ pub fn is_reserved(name: &HeaderName) -> bool {
             | header::TRAILER
             | header::TRANSFER_ENCODING
             | header::UPGRADE
-    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy" | "http2-settings")
+    ) || UNREGISTERED.contains(name)
 }
 
 /// Whether a field belongs to one connection, without being named in `connection`.
@@ -31,7 +39,7 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
             | header::TE
             | header::TRANSFER_ENCODING
             | header::UPGRADE
-    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy" | "http2-settings")
+    ) || UNREGISTERED.contains(name)
 }
 
 /// Removes what belongs to one connection, the fields that `connection` names included.

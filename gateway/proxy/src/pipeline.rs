@@ -18,7 +18,7 @@ use gateway_core::exchange::{Answer, Exchange, Response, Stage};
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
 use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
 use http::header::{CONTENT_LENGTH, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -232,9 +232,18 @@ pub(crate) async fn dispatch(
     let answered = match &route.dispatch {
         Dispatch::Upstream(to) => {
             let mut exchange = exchange;
-            let answered = upstream(work, &mut exchange, body, to, route.chain.reads_after_dispatch()).await;
+            // In this future rather than in one of its own, which would be moved here whole.
+            let answered = match sending(work, &mut exchange, body, to, route.chain.reads_after_dispatch()) {
+                Ok((sending, request)) => forward::send(&sending, request).await,
+                Err(error) => Err(error),
+            };
             return match answered {
-                Ok((body, framing)) => Ok((exchange, body, framing)),
+                Ok(answer) => {
+                    let (head, body) = answer.into_parts();
+                    let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
+                    exchange.response = Some(Response { status: head.status, headers: head.headers });
+                    Ok((exchange, body, framing))
+                }
                 Err(error) => Err((exchange, error)),
             };
         }
@@ -255,13 +264,14 @@ pub(crate) async fn dispatch(
     answered.map(|(exchange, body)| (exchange, body, Framing::Own))
 }
 
-async fn upstream(
-    work: &Work<'_>,
-    exchange: &mut Exchange,
+/// The request as its upstream gets it, and how it is sent.
+fn sending<'a>(
+    work: &'a Work<'_>,
+    exchange: &'a mut Exchange,
     body: Body,
-    to: &Forward,
+    to: &'a Forward,
     keep_head: bool,
-) -> Result<(Body, Framing), Error> {
+) -> Result<(Sending<'a>, Box<Request<Body>>), Error> {
     let upstream = forward::chosen(work.snapshot, exchange, &to.targets)?;
     exchange.asked = Some(Arc::clone(&upstream.settings().name));
     let key = upstream.key_by().and_then(|by| key::of(by, exchange));
@@ -277,11 +287,7 @@ async fn upstream(
         handshake.ask(request.headers_mut());
     }
     let (policy, upload, deadline, trace) = (&to.retry, work.upload, exchange.deadline, exchange.trace.as_ref());
-    let sending = Sending { upstream, host, policy, key, upload, handshake, deadline, trace };
-    let (head, body) = forward::send(&sending, request).await?.into_parts();
-    let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
-    exchange.response = Some(Response { status: head.status, headers: head.headers });
-    Ok((body, framing))
+    Ok((Sending { upstream, host, policy, key, upload, handshake, deadline, trace }, request))
 }
 
 async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin>) -> Attempted {

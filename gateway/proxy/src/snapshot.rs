@@ -9,15 +9,15 @@ use gateway_config::Network;
 use gateway_core::instruments::{Counter, Instruments, Meters, meters};
 use gateway_core::observe::Observer;
 use gateway_core::pressure::Pressure;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A generation.
 pub struct Snapshot {
     /// Counts up from 1.
     pub generation: u64,
-    /// What each listener serves, by name.
-    pub tables: HashMap<Arc<str>, Arc<Table>>,
+    /// What each listener serves, by name. They are few, and looked up for each request: to hash the name would take longer.
+    pub tables: BTreeMap<Arc<str>, Arc<Table>>,
     /// By name; a plugin may call or choose them.
     pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
     /// Who may have signed the certificates of origins that plugins call; none where no plugin may call one over TLS.

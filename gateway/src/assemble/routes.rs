@@ -13,7 +13,7 @@ use gateway_proxy::snapshot::Table;
 use gateway_proxy::upstream::{Admission, Upstream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 type Upstreams = HashMap<Arc<str>, Arc<Upstream>>;
@@ -24,9 +24,9 @@ pub(super) fn tables(
     plugins: &[Installed],
     upstreams: &Upstreams,
     meters: &Meters,
-) -> Result<HashMap<Arc<str>, Arc<Table>>, Vec<Diagnostic>> {
+) -> Result<BTreeMap<Arc<str>, Arc<Table>>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let mut tables = HashMap::new();
+    let mut tables = BTreeMap::new();
     for listener in &config.listeners {
         let served =
             config.routes.iter().filter(|route| route.listeners.is_empty() || route.listeners.contains(&listener.name));

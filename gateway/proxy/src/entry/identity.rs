@@ -22,14 +22,34 @@ fn is_usable(id: &HeaderValue) -> bool {
 
 /// Unique without a shared generator: this process's random half, then a count.
 fn make() -> HeaderValue {
-    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static PROCESS: OnceLock<[u8; 16]> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let process = PROCESS.get_or_init(|| getrandom::u64().unwrap_or_else(|_| std::process::id().into()));
-    let number = u128::from(*process) << 64 | u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+    let process = PROCESS.get_or_init(|| digits(getrandom::u64().unwrap_or_else(|_| std::process::id().into())));
     let mut id = [0; 32];
-    for (digit, shift) in id.iter_mut().rev().zip((0..128).step_by(4)) {
-        let value = (number >> shift) as u8 & 0xf;
-        *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
-    }
+    let (first, last) = id.split_at_mut(16);
+    first.copy_from_slice(process);
+    last.copy_from_slice(&digits(COUNT.fetch_add(1, Ordering::Relaxed)));
     HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Sixteen, of base sixteen.
+fn digits(number: u64) -> [u8; 16] {
+    std::array::from_fn(|position| {
+        let value = (number >> (60 - 4 * position)) as u8 & 0xf;
+        if value < 10 { b'0' + value } else { b'a' - 10 + value }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_another_and_of_the_same_process() {
+        assert_eq!(&digits(0x0123_4567_89ab_cdef), b"0123456789abcdef");
+        let (first, second) = (make(), make());
+        assert_ne!(first, second);
+        assert_eq!(first.as_bytes()[..16], second.as_bytes()[..16]);
+        assert!(is_usable(&first));
+    }
 }

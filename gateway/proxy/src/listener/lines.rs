@@ -6,7 +6,7 @@
 //!
 //! To know what is a head this follows the framing of bodies, as far as hyper does: what hyper refuses need not be followed.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// Longer than any name that is looked for with its value.
 const KEPT: usize = 64;
@@ -53,6 +53,10 @@ impl Lines {
     /// Looks at what was read, before hyper does.
     pub(super) fn pass(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
+            if self.state == State::Field && self.kept.is_empty() {
+                let passed = self.fields(bytes);
+                bytes = bytes.get_mut(passed..).unwrap_or_default();
+            }
             let skipped = match &mut self.state {
                 State::Blind => return,
                 State::Body(left) | State::Chunk(left) => {
@@ -79,6 +83,23 @@ impl Lines {
             }
             bytes = bytes.get_mut(skipped..).unwrap_or_default();
         }
+    }
+
+    /// Whole lines of a head that end as they should, the empty one that ends it included, in one go: how many bytes they are.
+    fn fields(&mut self, bytes: &[u8]) -> usize {
+        let mut begin = 0;
+        for feed in memchr_iter(b'\n', bytes) {
+            let Some(line) = bytes.get(begin..feed).and_then(|line| line.strip_suffix(b"\r")) else { break };
+            begin = feed + 1;
+            if line.is_empty() {
+                self.state = self.framing.body();
+                break;
+            }
+            if is_looked_for(line) {
+                self.framing.field(line);
+            }
+        }
+        begin
     }
 
     /// A line that goes on in what is read next.
@@ -129,16 +150,14 @@ impl Lines {
     fn refuse_fragment(&self, part: &mut [u8]) {
         if self.state == State::Request {
             // Every one: what becomes of a line does not depend on how it comes.
-            part.iter_mut().filter(|byte| **byte == b'#').for_each(|byte| *byte = 0);
+            let Some(first) = memchr(b'#', part) else { return };
+            part.iter_mut().skip(first).filter(|byte| **byte == b'#').for_each(|byte| *byte = 0);
         }
     }
 }
 
 impl Framing {
     fn field(&mut self, line: &[u8]) {
-        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T' | b'u' | b'U')) {
-            return;
-        }
         let Some((name, value)) = memchr(b':', line).and_then(|at| line.split_at_checked(at)) else { return };
         let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii();
         if name.eq_ignore_ascii_case(b"content-length") {
@@ -161,6 +180,11 @@ impl Framing {
             Self { length, .. } => State::Body(length),
         }
     }
+}
+
+/// Whether a field may be one that says something of the framing: most lines are told by their first letter.
+fn is_looked_for(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b'c' | b'C' | b't' | b'T' | b'u' | b'U'))
 }
 
 /// What follows the line before a chunk. Its extensions are hyper's to refuse.

@@ -21,7 +21,7 @@ use gateway_proxy::workers::Workers;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -184,7 +184,7 @@ impl Stage {
             redirect_https: None,
         };
         let snapshot = Arc::into_inner(snapshot).context("the snapshot is in use already")?;
-        Ok(Snapshot { tables: HashMap::from([(NAME.into(), Arc::new(table))]), ..snapshot })
+        Ok(Snapshot { tables: BTreeMap::from([(NAME.into(), Arc::new(table))]), ..snapshot })
     }
 }
 
