@@ -3,8 +3,7 @@
 //! A call that goes well touches nothing here but one load: the number of calls is asked of whoever counts them when one
 //! fails.
 
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use std::time::{Duration, Instant};
 
 /// When a breaker opens, and closes again.

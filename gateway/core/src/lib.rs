@@ -19,10 +19,12 @@ pub mod limit;
 pub mod observe;
 pub mod path;
 pub mod peer;
+pub mod places;
 pub mod plugin;
 pub mod pressure;
 pub mod problem;
 pub mod repeats;
+mod sync;
 pub mod trace;
 
 pub use body::Body;

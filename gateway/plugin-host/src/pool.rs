@@ -14,10 +14,10 @@ use crate::load::LoadError;
 use crate::plugin::PluginSettings;
 use gateway_core::Phase;
 use gateway_core::dispatch::BoxFuture;
+use gateway_core::places::Places;
 use gateway_core::plugin::FaultKind;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use thread_local::ThreadLocal;
 use tokio::sync::{Notify, Semaphore};
@@ -38,7 +38,7 @@ pub(crate) struct Pool {
     capacity: usize,
     permits: Arc<Semaphore>,
     /// Calls that wait for an instance.
-    queued: AtomicUsize,
+    queued: Places,
     returned: Notify,
 }
 
@@ -69,7 +69,7 @@ impl Pool {
             shelves: ThreadLocal::new(),
             capacity,
             permits: Arc::new(Semaphore::new(capacity)),
-            queued: AtomicUsize::new(0),
+            queued: Places::new(capacity),
             returned: Notify::new(),
         })
     }
@@ -122,7 +122,7 @@ impl Pool {
         } else {
             drop(instance);
         }
-        if self.queued.load(Ordering::Relaxed) > 0 {
+        if self.queued.taken() > 0 {
             self.returned.notify_one();
         }
     }
@@ -138,8 +138,7 @@ impl Pool {
     /// Waits, not long and not with many others.
     async fn wait(&self, phase: Phase) -> Result<Place, Failure> {
         let full = |text: &str| Failure::Stopped(FaultKind::Full, text.to_owned());
-        let _queued =
-            Queued::join(&self.queued, self.capacity).ok_or_else(|| full("too many calls wait for an instance"))?;
+        let _queued = self.queued.take().ok_or_else(|| full("too many calls wait for an instance"))?;
         let look = async {
             loop {
                 let _ = tokio::time::timeout(LOOK, self.returned.notified()).await;
@@ -199,20 +198,4 @@ fn pick(shelf: &mut Shelf, slot: u8) -> Option<Box<Instance>> {
 
 fn slot(phase: Phase) -> u8 {
     if cfg!(debug_assertions) { phase as u8 } else { 0 }
-}
-
-/// A place in the queue, left when dropped.
-struct Queued<'a>(&'a AtomicUsize);
-
-impl<'a> Queued<'a> {
-    fn join(queue: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let queued = Self(queue);
-        (queue.fetch_add(1, Ordering::Relaxed) < limit).then_some(queued)
-    }
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

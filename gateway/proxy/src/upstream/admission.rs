@@ -1,15 +1,14 @@
 //! So many at once, and so many that wait; the next one is refused at once.
 
+use gateway_core::places::Places;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A bound on what is under way at once.
 pub struct Admission {
     permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    pending: usize,
+    waiting: Places,
 }
 
 /// Why there is no permit.
@@ -26,7 +25,7 @@ impl Admission {
     #[must_use]
     pub fn new(limit: usize, pending: usize) -> Self {
         let permits = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        Self { permits, waiting: AtomicUsize::new(0), pending }
+        Self { permits, waiting: Places::new(pending) }
     }
 
     /// A permit, held for as long as it is under way.
@@ -37,26 +36,9 @@ impl Admission {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let waiting = Waiting::enter(&self.waiting, self.pending).ok_or(Refused::Full)?;
+        let waiting = self.waiting.take().ok_or(Refused::Full)?;
         let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.permits).acquire_owned()).await;
         drop(waiting);
         permit.ok().and_then(Result::ok).ok_or(Refused::Late)
-    }
-}
-
-/// One place in the queue, given back when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(count);
-        (before < limit).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
