@@ -2,10 +2,12 @@
 //!
 //! Twenty seconds here; `make chaos` runs it for ten minutes (`CHAOS_SECONDS`), and prints what was seen.
 
+mod clock;
 mod load;
 mod service;
 mod steps;
 
+use clock::Clock;
 use gateway_tests::TestGateway;
 use gateway_tests::gateway::{Setup, component};
 use gateway_tests::wait::until;
@@ -87,11 +89,13 @@ fn r1_r2_r3_r4_r7_f1_f7_chaos_leaves_nothing_unexplained() {
     let plugins = [1, 2].map(|number| version(component("phases"), number));
     let setup =
         Setup::default().file("gateway.toml", config(&services, "word")).file("plugins.d/phases.wasm", &*plugins[0]);
+    let time = tempfile::tempdir().unwrap();
+    let (clock, setup) = Clock::give(setup, time.path().join("clock"));
     let mut gateway = setup.cache(cache.path()).start();
     let troubles = Arc::new(Troubles::default());
     let address = gateway.address("public");
     let load = Load::start(address, &troubles);
-    let stage = Stage { gateway: &gateway, address, services: &services, troubles: &troubles, plugins };
+    let stage = Stage { gateway: &gateway, address, services: &services, troubles: &troubles, clock: &clock, plugins };
 
     let start = Instant::now();
     let (mut samples, mut turn, mut before) = (Vec::new(), 0, None);

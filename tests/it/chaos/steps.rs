@@ -1,7 +1,9 @@
 //! What is done to a gateway, one after the other.
 
+use super::clock::Clock;
 use super::load::Troubles;
 use super::service::Service;
+use gateway_tests::wait::until;
 use gateway_tests::{Client, TestGateway};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -17,6 +19,8 @@ pub(super) struct Stage<'a> {
     pub(super) address: SocketAddr,
     pub(super) services: &'a [Service],
     pub(super) troubles: &'a Troubles,
+    /// What time the gateway thinks it is.
+    pub(super) clock: &'a Clock,
     /// Versions of the plugin, which differ in nothing that counts.
     pub(super) plugins: [Vec<u8>; 2],
 }
@@ -25,7 +29,7 @@ pub(super) struct Stage<'a> {
 type Step = fn(&Stage<'_>, u32);
 
 /// Each with its name.
-pub(super) const STEPS: [(&str, Step); 12] = [
+pub(super) const STEPS: [(&str, Step); 13] = [
     ("configuration renamed over", |stage, turn| stage.gateway.replace("gateway.toml", &stage.text(turn))),
     ("clients that leave in every phase", |stage, _| stage.leave()),
     ("configuration written in steps", |stage, turn| {
@@ -65,6 +69,7 @@ pub(super) const STEPS: [(&str, Step); 12] = [
         thread::sleep(Duration::from_millis(300));
         stage.gateway.replace("gateway.toml", &stage.text(turn));
     }),
+    ("the clock stepped forward and back", |stage, turn| stage.step_clock(turn)),
     ("no descriptors left", |stage, _| stage.exhaust()),
     ("plugin broken and mended", |stage, turn| {
         stage.gateway.replace("plugins.d/phases.wasm", b"\0asm");
@@ -115,6 +120,19 @@ impl Stage<'_> {
                 client.reset();
             }
         }
+    }
+
+    /// Some days, another number each time: hyper tells no date that is before the last one it told.
+    fn step_clock(&self, turn: u32) {
+        let date = || Client::connect(self.address).get("/word").header("date").unwrap_or_default().to_owned();
+        let before = date();
+        let seconds = (turn + 2) * 86_400;
+        self.clock.set(&format!("+{seconds}"));
+        until("it is another day", || (date().get(..7) != before.get(..7)).then_some(()));
+        self.clock.set(&format!("-{seconds}"));
+        thread::sleep(Clock::NOTICED);
+        self.clock.set("+0");
+        thread::sleep(Clock::NOTICED);
     }
 
     /// A limit below what is open, so that every new descriptor is refused; then the old one.
