@@ -118,14 +118,6 @@ impl Proxy {
         })
     }
 
-    /// Asks it to end, and waits until it has.
-    pub(crate) fn end(mut self) {
-        if let Run::Gateway(gateway) = &mut self.run {
-            gateway.terminate();
-            gateway.exit_code();
-        }
-    }
-
     /// The gateway, where it is one.
     pub(crate) fn gateway(&self) -> Option<&TestGateway> {
         match &self.run {
@@ -152,11 +144,20 @@ impl Proxy {
 }
 
 impl Drop for Proxy {
+    /// Asks it to end, and waits until it has: some are watched by what writes its report at the end.
     fn drop(&mut self) {
-        if let Run::Peer(child, _) = &mut self.run {
-            // Its own way of ending takes its workers with it.
-            let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-            let _ = child.wait();
+        match &mut self.run {
+            Run::Gateway(gateway) if !thread::panicking() => {
+                gateway.terminate();
+                let _ = gateway.exit_code();
+            }
+            // It ends by itself.
+            Run::Gateway(_) => {}
+            Run::Peer(child, _) => {
+                // Its own way of ending takes its workers with it.
+                let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+                let _ = child.wait();
+            }
         }
     }
 }

@@ -72,7 +72,7 @@ fn total(bench: &Bench, kind: Kind, path: &'static str, requests: usize) -> Resu
     let done = closed(&plan, requests, &[]);
     assert!(done.failures.is_empty(), "{kind}: {}", done.failures[0]);
     // It says its sum at its end.
-    proxy.end();
+    drop(proxy);
     let said = fs::read_to_string(file).unwrap_or_default();
     let count = said.split_once("Collected :").and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
     Ok(count.unwrap())
