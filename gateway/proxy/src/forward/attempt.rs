@@ -98,7 +98,8 @@ impl Sending<'_> {
             let scheme = lease.scheme();
             lease.connected().connection.address(&mut request, scheme, field);
             let reused = lease.connected().reused;
-            let spare = (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request));
+            let spare =
+                (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request, &lease.connected().connection));
             let asked = self.upstream.is_timed().then(now);
             let silence = match self.answer(&mut lease, request).await {
                 Ok(response) => return self.judge(response, lease, asked, spare.filter(|_| may_repeat)),

@@ -1,8 +1,7 @@
-//! A request kept to be sent once more.
-//!
-//! It is needed only where a pooled connection turns out to be closed, and is kept for every request that may meet that. So it
-//! is kept as bytes: a clone of a header map counts two references for each of its fields, up and down.
+//! A request kept to be sent once more: on HTTP/1.1 as its connection wrote it, else as bytes. A clone of a header map would count two
+//! references for each of its fields, up and down.
 
+use crate::upstream::{Connection, Sent};
 use bytes::Bytes;
 use gateway_core::bridge::Repeatable;
 use gateway_core::{Body, Error, Kind};
@@ -11,7 +10,14 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body::Body as _;
 
 /// The head of a request without a body, or of one whose body is at hand.
-pub(super) struct Spare {
+pub(super) enum Spare {
+    /// It is known where it is written.
+    Sent(Sent),
+    Copied(Box<Copied>),
+}
+
+/// One that is copied before it is sent.
+pub(super) struct Copied {
     method: Method,
     /// What a target has on HTTP/2 beside path and query.
     scheme: Option<Scheme>,
@@ -27,8 +33,37 @@ pub(super) struct Spare {
 }
 
 impl Spare {
+    /// Of the request that the connection is given next.
+    pub(super) fn of(request: &Request<Body>, connection: &Connection) -> Self {
+        let sent = if request.body().is_end_stream() { connection.keep() } else { None };
+        sent.map_or_else(|| Self::Copied(Box::new(Copied::of(request))), Self::Sent)
+    }
+
+    /// Whether one can be kept of this request, to be sent twice: nothing of a body is kept but where it is at hand.
+    pub(super) fn may_be(request: &Request<Body>) -> bool {
+        (request.method().is_idempotent() && request.body().is_end_stream())
+            || request.extensions().get::<Repeatable>().is_some_and(|_| request.body().at_hand().is_some())
+    }
+
+    /// The request again.
+    ///
+    /// # Errors
+    /// Not all of its head was written.
+    pub(super) fn request(&self) -> Result<Request<Body>, Error> {
+        match self {
+            Self::Sent(sent) => sent.request().ok_or_else(lost),
+            Self::Copied(copied) => copied.request(),
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::new(Kind::Internal, "a request could not be made once more")
+}
+
+impl Copied {
     /// The head of this one.
-    pub(super) fn of(request: &Request<Body>) -> Self {
+    fn of(request: &Request<Body>) -> Self {
         let headers = request.headers();
         let uri = request.uri();
         let mut bytes = Vec::with_capacity(1024);
@@ -47,24 +82,17 @@ impl Spare {
         Self { method: request.method().clone(), scheme, authority, bytes, target, lengths, body }
     }
 
-    /// Whether one can be kept of this request, to be sent twice: nothing of a body is kept but where it is at hand.
-    pub(super) fn may_be(request: &Request<Body>) -> bool {
-        (request.method().is_idempotent() && request.body().is_end_stream())
-            || request.extensions().get::<Repeatable>().is_some_and(|_| request.body().at_hand().is_some())
-    }
-
     /// The request again.
     ///
     /// # Errors
     /// Never: it was one.
-    pub(super) fn request(&self) -> Result<Request<Body>, Error> {
+    fn request(&self) -> Result<Request<Body>, Error> {
         let mut request = Request::new(Body::empty());
         if let Some(body) = &self.body {
             *request.body_mut() = Body::from(Bytes::clone(body));
             request.extensions_mut().insert(Repeatable);
         }
         request.method_mut().clone_from(&self.method);
-        let lost = || Error::new(Kind::Internal, "a request could not be made once more");
         let mut rest = self.bytes.as_slice();
         let mut next = |length: u32| rest.split_off(..length as usize);
         let mut target = http::uri::Parts::default();
@@ -107,7 +135,7 @@ mod tests {
         };
         assert!(!Spare::may_be(&request(false)));
         assert!(Spare::may_be(&request(true)));
-        let again = Spare::of(&request(true)).request().unwrap();
+        let again = Copied::of(&request(true)).request().unwrap();
         assert_eq!(again.body().at_hand().unwrap(), "message");
         assert!(Spare::may_be(&again));
     }
@@ -120,7 +148,7 @@ mod tests {
             .header("x-bytes", HeaderValue::from_bytes(b"\xff \t").unwrap())
             .body(Body::empty())
             .unwrap();
-        let again = Spare::of(&request).request().unwrap();
+        let again = Copied::of(&request).request().unwrap();
         assert_eq!((again.method(), again.uri()), (request.method(), request.uri()));
         assert_eq!(again.headers(), request.headers());
     }

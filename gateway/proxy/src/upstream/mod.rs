@@ -14,6 +14,7 @@ mod health;
 pub(crate) mod key;
 mod moment;
 mod pool;
+mod sent;
 mod socket;
 mod speed;
 mod switched;
@@ -26,6 +27,7 @@ pub use connection::{Answer, Answered, Connection};
 pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
+pub(crate) use sent::Sent;
 pub use switched::{Duplex, Switched};
 pub use tls::{Authorities, authorities};
 

@@ -4,6 +4,7 @@
 //! what is held for a client that takes nothing (HARDENING P11), so it has a bound of its own.
 
 use super::head::HeadBound;
+use super::sent::Sent;
 use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
@@ -21,6 +22,7 @@ const UNSENT: u32 = 16 * 1024;
 pub(super) struct UpstreamSocket {
     stream: Stream,
     head: HeadBound,
+    sent: Sent,
 }
 
 enum Stream {
@@ -41,16 +43,21 @@ macro_rules! pass {
 
 impl UpstreamSocket {
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { stream: Stream::Plain(tcp.take(PIECE)), head: HeadBound::new() }
+        Self { stream: Stream::Plain(tcp.take(PIECE)), head: HeadBound::new(), sent: Sent::default() }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream.take(PIECE))), head: HeadBound::new() }
+        Self { stream: Stream::Tls(Box::new(stream.take(PIECE))), head: HeadBound::new(), sent: Sent::default() }
     }
 
     /// What bounds the bytes before a head.
     pub(super) fn head(&self) -> HeadBound {
         self.head.clone()
+    }
+
+    /// Where the head of a request is kept as it passes.
+    pub(super) fn sent(&self) -> Sent {
+        self.sent.clone()
     }
 
     /// Bytes that the kernel takes before it has sent what it has. An answer waits for its request, a tunnel's service for nothing.
@@ -89,6 +96,7 @@ impl AsyncRead for UpstreamSocket {
 
 impl AsyncWrite for UpstreamSocket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.sent.note([bytes]);
         pass!(self, poll_write(context, bytes))
     }
 
@@ -97,6 +105,7 @@ impl AsyncWrite for UpstreamSocket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.sent.note_vectored(slices);
         pass!(self, poll_write_vectored(context, slices))
     }
 

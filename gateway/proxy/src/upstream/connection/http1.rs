@@ -5,6 +5,7 @@
 //! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
 
 use super::super::head::HeadBound;
+use super::super::sent::Sent;
 use super::{Answer, Answered, UpstreamSocket, closed_at_once};
 use bytes::Bytes;
 use gateway_core::{Body, Error};
@@ -21,6 +22,7 @@ pub(super) struct Http1 {
     /// None once it has ended.
     driver: Option<Connection<TokioIo<UpstreamSocket>, Body>>,
     bound: HeadBound,
+    sent: Sent,
     /// Bytes of a head.
     limit: usize,
     /// Whether the socket is to be kept when HTTP has ended on it.
@@ -35,10 +37,10 @@ impl Http1 {
         builder: &Builder,
         limit: usize,
     ) -> Result<Self, Error> {
-        let bound = socket.head();
+        let (bound, sent) = (socket.head(), socket.sent());
         let opened = builder.handshake(TokioIo::new(socket)).await;
         let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
-        Ok(Self { sender, driver: Some(driver), bound, limit, may_switch: false, left: None })
+        Ok(Self { sender, driver: Some(driver), bound, sent, limit, may_switch: false, left: None })
     }
 
     /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
@@ -75,6 +77,12 @@ impl Http1 {
     pub(super) fn is_ready(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
         self.seems_ready()
+    }
+
+    /// The next request has no body and may be sent once more.
+    pub(super) fn keep(&self) -> Sent {
+        self.sent.begin();
+        self.sent.clone()
     }
 
     pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {

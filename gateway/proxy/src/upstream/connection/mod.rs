@@ -5,6 +5,7 @@ mod http2;
 
 pub(super) use http2::Http2;
 
+use super::sent::Sent;
 use super::socket::UpstreamSocket;
 use super::tls;
 use bytes::Bytes;
@@ -102,6 +103,14 @@ impl Connection {
                 request.headers_mut().insert(HOST, host);
             }
             Spoken::Http2(_) => http2::adapt(request, scheme, &host),
+        }
+    }
+
+    /// Keeps the head of the next request, which has no body, as it is written. None on HTTP/2: there it is packed.
+    pub(crate) fn keep(&self) -> Option<Sent> {
+        match &self.0 {
+            Spoken::Http1(connection) => Some(connection.keep()),
+            Spoken::Http2(_) => None,
         }
     }
 

@@ -1,0 +1,92 @@
+//! The head of the request that an HTTP/1.1 connection has last, as it was written: what is needed to send it once more.
+//!
+//! It is needed only where a pooled connection turns out to be closed, and kept for every request that may meet that. So it is taken where
+//! the bytes pass by, in one copy, to where the last one was.
+
+use gateway_core::Body;
+use http::{Method, Request};
+use parking_lot::Mutex;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+/// An idle connection holds no more for it.
+const HELD: usize = 4096;
+
+/// The most fields of a head, those that are added to what a client may send included.
+const FIELDS: usize = 256;
+
+/// Shared by the connection, its socket, and whoever may send the request again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sent(Arc<Mutex<Head>>);
+
+#[derive(Debug, Default)]
+struct Head {
+    bytes: Vec<u8>,
+    /// Whether what is written next is one.
+    is_next: bool,
+}
+
+impl Sent {
+    /// What is written next is the head of a request without a body.
+    pub(super) fn begin(&self) {
+        let mut head = self.0.lock();
+        head.bytes.clear();
+        head.bytes.shrink_to(HELD);
+        head.is_next = true;
+    }
+
+    /// This is to be written. The kernel may take a part of it: the rest comes once more, and is known by then.
+    pub(super) fn note<'a>(&self, slices: impl IntoIterator<Item = &'a [u8]>) {
+        let mut head = self.0.lock();
+        if std::mem::take(&mut head.is_next) {
+            slices.into_iter().for_each(|slice| head.bytes.extend_from_slice(slice));
+        }
+    }
+
+    /// The same for several at once.
+    pub(super) fn note_vectored(&self, slices: &[IoSlice<'_>]) {
+        self.note(slices.iter().map(|slice| &**slice));
+    }
+
+    /// The request again; none where not all of it was written.
+    pub(crate) fn request(&self) -> Option<Request<Body>> {
+        let head = self.0.lock();
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let mut parsed = httparse::Request::new(&mut fields);
+        if parsed.parse(&head.bytes).ok()?.is_partial() {
+            return None;
+        }
+        let mut request =
+            Request::builder().method(Method::from_bytes(parsed.method?.as_bytes()).ok()?).uri(parsed.path?);
+        for field in parsed.headers.iter() {
+            request = request.header(field.name, field.value);
+        }
+        request.body(Body::empty()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_request_that_was_written() {
+        let sent = Sent::default();
+        assert!(sent.request().is_none());
+        sent.note([&b"PUT /before HTTP/1.1\r\n\r\n"[..]]);
+        assert!(sent.request().is_none(), "nobody asked for it");
+        sent.begin();
+        sent.note_vectored(&[
+            IoSlice::new(b"DELETE /a?b HTTP/1.1\r\nhost: a\r\n"),
+            IoSlice::new(b"x: \xff \t\r\nx:\r\n\r\n"),
+        ]);
+        sent.note([&b"the rest of it again"[..]]);
+        let request = sent.request().unwrap();
+        assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::DELETE, "/a?b"));
+        let fields: Vec<_> = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(fields, [("host", &b"a"[..]), ("x", b"\xff"), ("x", b"")]);
+        sent.begin();
+        sent.note([&b"GET / HTTP/1.1\r\nhost: a\r\n"[..]]);
+        assert!(sent.request().is_none(), "half of a head");
+    }
+}
