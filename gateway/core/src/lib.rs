@@ -14,6 +14,7 @@ pub mod exchange;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod headers;
+pub mod hex;
 pub mod instruments;
 pub mod limit;
 pub mod observe;

@@ -1,5 +1,6 @@
 //! `traceparent` of W3C Trace Context: read and written.
 
+use crate::hex::digits;
 use http::HeaderValue;
 
 /// Where somebody else's trace stands.
@@ -42,17 +43,17 @@ impl Remote {
     #[must_use]
     pub fn field(&self) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        let digits = |digits: &mut [u8], value: u128| {
-            for (digit, shift) in digits.iter_mut().rev().zip((0..128).step_by(4)) {
-                let value = (value >> shift) as u8 & 0xf;
-                *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        let (high, low) = ((self.id >> 64) as u64, self.id as u64);
+        for (at, number) in [(3, high), (19, low), (36, self.span)] {
+            if let Some(place) = text.get_mut(at..at + 16) {
+                place.copy_from_slice(&digits(number));
             }
-        };
-        let (id, rest) = text.split_at_mut(35);
-        let (span, flags) = rest.split_at_mut(17);
-        digits(id.get_mut(3..).unwrap_or_default(), self.id);
-        digits(span.get_mut(1..).unwrap_or_default(), self.span.into());
-        digits(flags.get_mut(1..).unwrap_or_default(), u128::from(self.sampled));
+        }
+        if self.sampled
+            && let Some(last) = text.last_mut()
+        {
+            *last = b'1';
+        }
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
     }
 }

@@ -1,6 +1,7 @@
 //! The request id: kept where the client sent a usable one, else made.
 
 use crate::forward::REQUEST_ID;
+use gateway_core::hex::digits;
 use http::{HeaderMap, HeaderValue};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,21 +33,12 @@ fn make() -> HeaderValue {
     HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// Sixteen, of base sixteen.
-fn digits(number: u64) -> [u8; 16] {
-    std::array::from_fn(|position| {
-        let value = (number >> (60 - 4 * position)) as u8 & 0xf;
-        if value < 10 { b'0' + value } else { b'a' - 10 + value }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_is_another_and_of_the_same_process() {
-        assert_eq!(&digits(0x0123_4567_89ab_cdef), b"0123456789abcdef");
         let (first, second) = (make(), make());
         assert_ne!(first, second);
         assert_eq!(first.as_bytes()[..16], second.as_bytes()[..16]);
