@@ -5,15 +5,13 @@
 
 use gateway_core::Body;
 use http::{Method, Request};
+use memchr::memchr_iter;
 use parking_lot::Mutex;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-/// An idle connection holds no more for it.
+/// What the buffer keeps of its room for the next head. Until then it holds the last one, whose size is bounded as a client's head is.
 const HELD: usize = 4096;
-
-/// The most fields of a head, those that are added to what a client may send included.
-const FIELDS: usize = 256;
 
 /// Shared by the connection, its socket, and whoever may send the request again.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +49,8 @@ impl Sent {
     /// The request again; none where not all of it was written.
     pub(crate) fn request(&self) -> Option<Request<Body>> {
         let head = self.0.lock();
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        // As many as may be: a listener's bound on them is its user's to set.
+        let mut fields = vec![httparse::EMPTY_HEADER; memchr_iter(b'\n', &head.bytes).count()];
         let mut parsed = httparse::Request::new(&mut fields);
         if parsed.parse(&head.bytes).ok()?.is_partial() {
             return None;
@@ -88,5 +87,8 @@ mod tests {
         sent.begin();
         sent.note([&b"GET / HTTP/1.1\r\nhost: a\r\n"[..]]);
         assert!(sent.request().is_none(), "half of a head");
+        sent.begin();
+        sent.note([format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(5000)).as_bytes()]);
+        assert_eq!(sent.request().unwrap().headers().len(), 5000, "however many they are");
     }
 }
