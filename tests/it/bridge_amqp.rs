@@ -64,18 +64,6 @@ fn is_problem(answer: &Response, status: u16) {
     );
 }
 
-/// Reads events until this text is among them.
-fn events(client: &mut Client, text: &str) -> String {
-    let mut read = String::new();
-    while !read.contains(text) {
-        let mut buffer = [0; 4096];
-        let length = client.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {read}"));
-        assert!(length > 0, "the stream ended: {read}");
-        read.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-    read
-}
-
 #[test]
 fn every_way_to_ask_a_broker() {
     // One broker for all: it takes long to start.
@@ -137,10 +125,10 @@ fn a_queue_is_read_and_nothing_is_lost(gateway: &TestGateway, broker: &gateway_t
     broker.queue("feed");
     let mut reader = gateway.client();
     reader.send("GET /queues/feed HTTP/1.1\r\nhost: a\r\n\r\n");
-    let _ = events(&mut reader, "\r\n\r\n");
+    let _ = reader.read_until("\r\n\r\n");
     broker.publish("feed", "one");
     broker.publish("feed", "two\nlines");
-    let read = events(&mut reader, "lines\n\n");
+    let read = reader.read_until("lines\n\n");
     assert!(read.contains("data: one\n\n") && read.contains("data: two\ndata: lines\n\n"), "{read}");
     reader.reset();
     let active = || gateway.status()["upstreams"]["broker"]["endpoints"][0]["active"].as_u64();
@@ -154,7 +142,7 @@ fn a_queue_is_read_and_nothing_is_lost(gateway: &TestGateway, broker: &gateway_t
     }
     let mut reader = gateway.client();
     reader.send("GET /queues/feed HTTP/1.1\r\nhost: a\r\n\r\n");
-    let _ = events(&mut reader, "data: ");
+    let _ = reader.read_until("data: ");
     until("messages are on their way", || (broker.queue("feed") < 390).then_some(()));
     reader.reset();
     until("nobody reads", || (active() == Some(0)).then_some(()));

@@ -1,29 +1,63 @@
-//! The folder `examples/bridge`, started as it is but for its ports, and its story played.
+//! The folder `examples/bridge`, started as it is but for its ports, with its services behind, and its story played.
 
-use gateway_tests::gateway::Setup;
-use gateway_tests::library::{Book, descriptors};
+use gateway_tests::gateway::{Setup, program};
+use gateway_tests::library::descriptors;
 use gateway_tests::wait::until;
-use gateway_tests::{Library, Nats, Rabbit, Reply, Upstream};
-use prost::Message as _;
+use gateway_tests::{Nats, Rabbit};
 use protox::prost_reflect::DescriptorPool;
 use serde_json::json;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+/// The running program of `examples/bridge/services`; it ends with this value.
+struct Services {
+    child: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Services {
+    fn start(nats: &Nats, rabbit: &Rabbit) -> Self {
+        let program = program().with_file_name("bridge-services");
+        let mut child = Command::new(program)
+            .args(["--nats", &nats.url(), "--amqp", &rabbit.url()])
+            .args(["--catalog", "127.0.0.1:0", "--customers", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("`make test` builds the services of the example");
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said }
+    }
+
+    /// What follows these words in the line that has them.
+    fn until(&mut self, words: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(self.said.read_line(&mut line).unwrap() > 0, "the services end before they say {words:?}");
+        }
+        line.split_once(words).unwrap().1.trim().to_owned()
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 #[test]
 fn one_answer_joins_four_protocols() {
-    let (nats, mut rabbit, catalog) = (Nats::start(), Rabbit::start(), Library::start());
-    nats.serve("orders.*.get", |message| {
-        let id = message.subject.split('.').nth(1).unwrap_or_default().to_owned();
-        Some(json!({ "id": id, "customer": "c1", "sku": "a" }).to_string())
-    });
-    nats.stream("AUDIT", "audit");
-    let prices = rabbit.client();
-    prices.serve("prices", |_, payload| Some(json!({ "amount": 5, "for": payload }).to_string()));
-    prices.queue("jobs");
-    let customers = Upstream::start(|_| {
-        Reply::with("200 OK", "content-type: application/json\r\n", "{\"name\":\"Ada\",\"secret\":1}")
-    });
+    let (nats, mut rabbit) = (Nats::start(), Rabbit::start());
+    let mut services = Services::start(&nats, &rabbit);
+    let catalog = services.until("catalog: listens at ");
+    let customers = services.until("customers: listens at ");
+    // Orders and prices, whichever broker is the faster one.
+    for _ in 0..2 {
+        services.until(": answers on");
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bridge");
     let mut config = fs::read_to_string(folder.join("gateway.toml")).unwrap();
     for (written, here) in [
@@ -31,8 +65,8 @@ fn one_answer_joins_four_protocols() {
         ("\"127.0.0.1:8080\"", "\"127.0.0.1:0\"".to_owned()),
         ("nats://127.0.0.1:4222", nats.url()),
         ("amqp://127.0.0.1:5672", rabbit.url()),
-        ("http://127.0.0.1:50051", catalog.url()),
-        ("http://127.0.0.1:9002", customers.url()),
+        ("127.0.0.1:50051", catalog),
+        ("127.0.0.1:9002", customers),
     ] {
         assert!(config.contains(written), "{written}");
         config = config.replace(written, &here);
@@ -47,50 +81,56 @@ fn one_answer_joins_four_protocols() {
     }
     let answer = gateway.get("/home/7");
     let expected = json!({
-        "order": { "id": "7", "customer": "c1", "sku": "a" },
-        "customer": { "name": "Ada" },
-        "item": { "title": "The a" },
-        "price": { "amount": 5, "for": "{\"sku\":\"a\"}" },
+        "order": { "id": "7", "customer": "c1", "sku": "boots" },
+        "customer": { "name": "Grace" },
+        "item": { "title": "A pair of boots" },
+        "price": { "sku": "boots", "amount": 25, "currency": "EUR" },
     });
     assert_eq!((answer.status, answer.json()), (200, expected), "{answer:?}");
+    assert_eq!(gateway.get("/orders/seven").status, 404, "what the service of NATS says");
+
     let mut client = gateway.client();
-    let mut post = |path: &str, fields: &str| {
-        client.ask(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{fields}content-length: 2\r\n\r\n{{}}")).status
+    let mut post = |path: &str, fields: &str, body: &str| {
+        let length = body.len();
+        client.ask(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{fields}content-length: {length}\r\n\r\n{body}"))
     };
-    assert_eq!(post("/orders/7/events", ""), 202);
-    assert_eq!(post("/audit", "idempotency-key: 1\r\n"), 202);
-    assert_eq!(post("/audit", "idempotency-key: 1\r\n"), 202);
+    // What brokers answer by themselves.
+    let mut listener = gateway.client();
+    listener.send("GET /orders/7/events HTTP/1.1\r\nhost: a\r\n\r\n");
+    let _ = listener.read_until("\r\n\r\n");
+    assert_eq!(post("/orders/7/events", "", "shipped").status, 202);
+    let _ = listener.read_until("data: shipped\n\n");
+    assert_eq!(post("/audit", "idempotency-key: 1\r\n", "{}").status, 202);
+    assert_eq!(post("/audit", "idempotency-key: 1\r\n", "{}").json()["duplicate"], true);
     assert_eq!(nats.kept("AUDIT"), 1);
-    assert_eq!(post("/jobs", "x-user: ada\r\n"), 202);
-    assert_eq!(prices.queue("jobs"), 1);
-    // What speaks gRPC.
-    let answer = client.get("/catalog/items/a");
-    assert_eq!(
-        (answer.status, answer.json()),
-        (200, json!({ "sku": "a", "title": "The a", "price": "500" })),
-        "{answer:?}"
-    );
-    assert_eq!(client.get("/catalog/items/none").status, 404);
-    let body = "{\"sku\":\"b\",\"title\":\"Boots\"}";
-    let created =
-        client.ask(format!("POST /catalog/items HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
-    assert_eq!(created.json(), json!({ "sku": "b", "title": "Boots" }), "{created:?}");
-    let events = client.get_with("/catalog/items/a/changes", "accept: text/event-stream\r\n").text();
-    assert!(
-        events.starts_with("data: {\"sku\":\"a\",\"price\":\"500\"}\n\n") && events.contains("event: end"),
-        "{events}"
-    );
-    // The same by gRPC-Web; an item and a book are alike in their titles.
+    assert_eq!(post("/jobs", "x-user: ada\r\n", "{\"job\":1}").status, 202);
+    let mut reader = gateway.client();
+    reader.send("GET /jobs HTTP/1.1\r\nhost: a\r\n\r\n");
+    let _ = reader.read_until("data: {\"job\":1}\n\n");
+
+    // What speaks gRPC: an item that is watched changes.
+    let tea = json!({ "sku": "tea", "title": "Green tea, 100 g", "price": "990" });
+    assert_eq!(gateway.get("/catalog/items/tea").json(), tea);
+    assert_eq!(gateway.get("/catalog/items/none").status, 404);
+    let mut watcher = gateway.client();
+    watcher.send("GET /catalog/items/tea/changes HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n");
+    let _ = watcher.read_until("\"price\":\"990\"}\n\n");
+    let changed = json!({ "sku": "tea", "title": "Green tea, 100 g", "price": "890" });
+    assert_eq!(post("/catalog/items", "", &changed.to_string()).json(), changed);
+    let _ = watcher.read_until("\"price\":\"890\"}\n\n");
+    // The same by gRPC-Web: the flag and the length of a message, then its field 1.
     let web = "POST /catalog.v1.Catalog/GetItem HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc-web\r\n\
-               content-length: 8\r\n\r\n\0\0\0\0\x03\x0a\x01a";
-    let answer = client.ask(web);
-    let book = Book::decode(&answer.body[5..5 + usize::from(answer.body[4])]).unwrap();
-    assert_eq!(book.title, "The a");
-    // A part that may be missing is.
+               content-length: 10\r\n\r\n\0\0\0\0\x05\x0a\x03tea";
+    assert!(gateway.client().ask(web).text().contains("Green tea, 100 g"));
+
+    // A part that may be missing is, until its broker is back and its service with it.
     rabbit.kill();
     let answer = gateway.get("/home/7");
     assert_eq!((answer.status, answer.json()["price"].clone()), (200, json!(null)), "{answer:?}");
     assert_eq!(answer.header("x-degraded"), Some("price"));
+    rabbit.revive();
+    services.until("prices: answers on");
+    until("the answer is whole again", || (gateway.get("/home/7").json()["price"]["amount"] == 25).then_some(()));
 }
 
 #[test]
@@ -103,8 +143,7 @@ fn the_descriptor_set_of_the_example_is_that_of_its_text() {
         let http = pool.get_extension_by_name("google.api.http").unwrap();
         let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
         let methods = methods.map(|method| {
-            let rule = method.options().get_extension(&http).as_message().unwrap().encode_to_vec();
-            let rule = String::from_utf8_lossy(&rule).into_owned();
+            let rule = method.options().get_extension(&http).into_owned();
             format!("{} of {}: {rule}", method.full_name(), method.input().full_name())
         });
         (methods.collect::<Vec<_>>(), messages)

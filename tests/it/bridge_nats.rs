@@ -51,18 +51,6 @@ fn is_problem(answer: &Response, status: u16) {
     assert_eq!(answer.json()["status"], status);
 }
 
-/// Reads events until this text is among them.
-fn events(client: &mut Client, text: &str) -> String {
-    let mut read = String::new();
-    while !read.contains(text) {
-        let mut buffer = [0; 4096];
-        let length = client.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {read}"));
-        assert!(length > 0, "the stream ended: {read}");
-        read.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-    read
-}
-
 #[test]
 fn a_request_becomes_a_message_and_its_reply_the_answer() {
     let nats = Nats::start();
@@ -165,7 +153,7 @@ fn what_is_published_is_heard_and_a_subject_is_a_stream_of_events() {
     let gateway = TestGateway::start(&config(&nats));
     let mut reader = gateway.client();
     reader.send("GET /news/sport HTTP/1.1\r\nhost: a\r\n\r\n");
-    let head = events(&mut reader, "\r\n\r\n");
+    let head = reader.read_until("\r\n\r\n");
     assert!(head.contains("content-type: text/event-stream") && head.contains("cache-control: no-store"), "{head}");
     let mut listener = nats.client();
     listener.subscribe("news.sport");
@@ -175,7 +163,7 @@ fn what_is_published_is_heard_and_a_subject_is_a_stream_of_events() {
     let message = listener.message().unwrap();
     assert_eq!(message.payload, "one\ntwo");
     assert!(message.headers.contains("content-type: text/plain\r\n"), "{}", message.headers);
-    let read = events(&mut reader, "two\n\n");
+    let read = reader.read_until("two\n\n");
     assert!(read.contains("data: one\ndata: two\n\n") && !read.contains("not for them"), "{read}");
     let active = || gateway.status()["upstreams"]["bus"]["endpoints"][0]["active"].as_u64();
     assert_eq!(active(), Some(1));
@@ -189,7 +177,7 @@ fn a_reader_that_is_too_slow_is_told_and_holds_nothing() {
     let gateway = TestGateway::start(&config(&nats));
     let mut reader = gateway.client();
     reader.send("GET /all-news HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-    let _ = events(&mut reader, "\r\n\r\n");
+    let _ = reader.read_until("\r\n\r\n");
     let before = gateway.memory();
     let (mut writer, text) = (nats.client(), "x".repeat(32 * 1024));
     let active = || gateway.status()["upstreams"]["bus"]["endpoints"][0]["active"].as_u64();
@@ -288,7 +276,7 @@ fn a_gateway_starts_without_its_broker_and_a_stream_ends_with_it() {
     until("it serves", || (gateway.get("/orders/7").status == 200).then_some(()));
     let mut reader = gateway.client();
     reader.send("GET /all-news HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-    let _ = events(&mut reader, "\r\n\r\n");
+    let _ = reader.read_until("\r\n\r\n");
     nats.kill();
     // Whoever reads knows that something may be missing.
     assert!(String::from_utf8(reader.rest()).unwrap().ends_with("0\r\n\r\n"));
@@ -336,7 +324,7 @@ fn a_reload_keeps_the_connection_and_what_is_listened_to() {
     let gateway = TestGateway::start(&config(&nats));
     let mut reader = gateway.client();
     reader.send("GET /all-news HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-    let _ = events(&mut reader, "\r\n\r\n");
+    let _ = reader.read_until("\r\n\r\n");
     gateway.configure(&format!(
         "{}[[route]]\nname = \"more\"\nmatch = {{ path = \"/more\" }}\nrespond = {{ status = 204 }}\n",
         config(&nats)
@@ -349,7 +337,7 @@ fn a_reload_keeps_the_connection_and_what_is_listened_to() {
     gateway.wait_for_generation(3);
     until("it serves", || (gateway.get("/orders/7").status == 200).then_some(()));
     nats.client().publish("news.art", "still here");
-    assert!(events(&mut reader, "\n\n").contains("data: still here"));
+    assert!(reader.read_until("\n\n").contains("data: still here"));
 }
 
 #[test]
@@ -388,9 +376,9 @@ fn a_broker_is_spoken_to_over_tls_both_sides_proven() {
     until("it is connected", || (gateway.status()["upstreams"]["bus"]["endpoints"][0]["state"] == "up").then_some(()));
     let mut reader = gateway.client();
     reader.send("GET /news/art HTTP/1.1\r\nhost: a\r\n\r\n");
-    let _ = events(&mut reader, "\r\n\r\n");
+    let _ = reader.read_until("\r\n\r\n");
     assert_eq!(post(&mut gateway.client(), "/news?kind=art", "", "by TLS").status, 202);
-    assert!(events(&mut reader, "\n\n").contains("data: by TLS"));
+    assert!(reader.read_until("\n\n").contains("data: by TLS"));
     // Somebody else has signed the server's certificate.
     is_problem(&post(&mut start(&other).client(), "/news?kind=art", "", "x"), 503);
 }

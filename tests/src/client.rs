@@ -135,6 +135,21 @@ impl Client {
         }
     }
 
+    /// Reads until this text has come; what came, head and chunk sizes included.
+    ///
+    /// # Panics
+    /// The peer closes, or falls silent, before.
+    pub fn read_until(&mut self, text: &str) -> String {
+        let mut read = String::new();
+        while !read.contains(text) {
+            let mut buffer = [0; 4096];
+            let length = self.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {read}"));
+            assert!(length > 0, "the stream ended: {read}");
+            read.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        read
+    }
+
     /// Everything until the peer closes.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.read_some() {}

@@ -1,4 +1,4 @@
-//! A service of gRPC for tests (`protos/library.proto`, `examples/bridge/catalog.proto`), in a thread of its own; and descriptor sets.
+//! A service of gRPC for tests (`protos/library.proto`), in a thread of its own; and descriptor sets.
 
 use crate::grpc::Bytes;
 use crate::wait::until;
@@ -39,20 +39,6 @@ pub struct Book {
     /// How long it is.
     #[prost(int64, tag = "3")]
     pub pages: i64,
-}
-
-/// `catalog.v1.Item`.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Item {
-    /// Known by.
-    #[prost(string, tag = "1")]
-    pub sku: String,
-    /// What it is called.
-    #[prost(string, tag = "2")]
-    pub title: String,
-    /// In cents.
-    #[prost(int64, tag = "3")]
-    pub price: i64,
 }
 
 /// `google.rpc.Status`.
@@ -198,7 +184,7 @@ async fn answer(
     let mut grpc = tonic::server::Grpc::new(Bytes).max_decoding_message_size(16 << 20);
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
     Ok(match method.as_str() {
-        "Watch" | "WatchItem" => grpc.server_streaming(Streaming(service, method), request).await,
+        "Watch" => grpc.server_streaming(Streaming(service), request).await,
         "NoGrpc" => http::Response::builder().status(503).body(tonic::body::Body::empty()).unwrap(),
         _ => grpc.unary(Unary(service, method), request).await,
     })
@@ -230,15 +216,6 @@ impl UnaryService<Vec<u8>> for Unary {
                     let length = usize::try_from(Book::decode(&*message).unwrap().pages).unwrap();
                     Book { title: "x".repeat(length), pages: 0 }.encode_to_vec()
                 }
-                "GetItem" => {
-                    let sku = Item::decode(&*message).unwrap().sku;
-                    if sku == "none" {
-                        return Err(Status::not_found("there is no such item"));
-                    }
-                    Item { title: format!("The {sku}"), sku, price: 500 }.encode_to_vec()
-                }
-                // Without what stands around the item.
-                "CreateItem" => message.get(2..).unwrap_or_default().to_vec(),
                 _ => message,
             };
             let mut answer = Response::new(message);
@@ -274,7 +251,7 @@ fn fail(metadata: &MetadataMap, message: &[u8]) -> Status {
     status
 }
 
-struct Streaming(Service, String);
+struct Streaming(Service);
 
 impl ServerStreamingService<Vec<u8>> for Streaming {
     type Response = Vec<u8>;
@@ -284,12 +261,6 @@ impl ServerStreamingService<Vec<u8>> for Streaming {
     /// So many books as it is asked for pages, of 4 KiB where there is a title; then it hangs, fails or ends, by the title.
     fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
         let service = self.0.clone();
-        if self.1 == "WatchItem" {
-            let sku = Item::decode(request.get_ref().as_slice()).unwrap().sku;
-            let items =
-                [500, 450].map(|price| Ok(Item { sku: sku.clone(), title: String::new(), price }.encode_to_vec()));
-            return std::future::ready(Ok(Response::new(Box::pin(tokio_stream::iter(items)))));
-        }
         let Book { title, pages } = Book::decode(request.get_ref().as_slice()).unwrap();
         if title == "refuse" {
             return std::future::ready(Err(Status::permission_denied("no")));
