@@ -35,7 +35,7 @@ fn order(id: &str) -> (async_nats::HeaderMap, Value) {
         Err(_) => {
             fields.insert("Nats-Service-Error-Code", "404");
             fields.insert("Nats-Service-Error", "orders have numbers");
-            (fields, json!({}))
+            (fields, json!({ "error": "orders have numbers" }))
         }
     }
 }
