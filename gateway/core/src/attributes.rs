@@ -77,7 +77,8 @@ impl Attributes {
     /// Who was proven to ask, for the log.
     #[must_use]
     pub fn consumer(&self) -> Option<&str> {
-        std::str::from_utf8(self.read("", CONSUMER)?).ok()
+        let (_, _, value) = self.entries.iter().find(|(of, key, _)| *of == Owner::Shared && &**key == CONSUMER)?;
+        std::str::from_utf8(value).ok()
     }
 }
 

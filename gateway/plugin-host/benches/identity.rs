@@ -15,11 +15,13 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use gateway_core::Exchange;
 use gateway_core::attributes::Owner;
+use gateway_core::dispatch::{BoxFuture, Call, Dispatch};
 use gateway_core::plugin::{Flow, Plugin};
+use gateway_core::{Body, Error, Exchange};
 use gateway_plugin_host::WasmPlugin;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -123,6 +125,42 @@ fn jwt_a_hundred_seen_before(bencher: Bencher) {
 #[divan::bench]
 fn jwt_rs256(bencher: Bencher) {
     measure(bencher, "jwt", &jwt(), &ISSUER.tokens, |_| ());
+}
+
+/// A server that knows every token (RFC 7662), as near as can be.
+struct Authority;
+
+impl Dispatch for Authority {
+    fn call(&self, _: Call) -> BoxFuture<'_, Result<http::Response<Body>, Error>> {
+        let known = r#"{"active":true,"sub":"alice","client_id":"web","scope":"orders:read","exp":4102444800}"#;
+        let mut response = http::Response::new(Body::from(Bytes::from_static(known.as_bytes())));
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+        Box::pin(async { Ok(response) })
+    }
+
+    fn has_upstream(&self, name: &str) -> bool {
+        name == "orders"
+    }
+}
+
+fn introspect(bencher: Bencher, cache: u32) {
+    let config = json!({
+        "endpoint": "upstream://orders/introspect", "client-id": "gateway", "client-secret": "s3cret", "cache": cache,
+    });
+    let token = HeaderValue::from_static("Bearer 2YotnFZFEjr1zCsicMWpAA");
+    measure(bencher, "introspection", &config, &[token], |exchange| exchange.dispatch = Arc::new(Authority));
+}
+
+/// A token that its issuer is asked about; the issuer's own time is none of it.
+#[divan::bench]
+fn introspection_asked(bencher: Bencher) {
+    introspect(bencher, 0);
+}
+
+/// A token that its issuer was asked about before.
+#[divan::bench]
+fn introspection_seen_before(bencher: Bencher) {
+    introspect(bencher, 60);
 }
 
 /// A password that was right before.

@@ -72,14 +72,23 @@ impl Measure {
     }
 
     /// It is in its normal form: begins its trace, and keeps what is told of its fields.
-    pub(crate) fn admitted(&mut self, headers: &mut HeaderMap, trusted: impl FnOnce() -> bool) -> Option<Trace> {
+    pub(crate) fn admitted(
+        &mut self,
+        headers: &mut HeaderMap,
+        is_traced: bool,
+        trusted: impl FnOnce() -> bool,
+    ) -> Option<Trace> {
         let telemetry = &self.snapshot.telemetry;
         if let Some(observer) = telemetry.watcher() {
             self.fields = observer.fields().iter().map(|name| headers.get(name).cloned()).collect();
         }
         if let Some(tracing) = &telemetry.tracing {
-            let (trace, parent) = tracing.begin(headers, trusted, self.started);
-            self.parent = parent;
+            let (parent, carried) = match is_traced {
+                true => tracing.take(headers, trusted),
+                false => Default::default(),
+            };
+            let trace = tracing.begin(parent, carried, self.started);
+            self.parent = parent.map_or(0, |parent| parent.span);
             self.trace = Some(trace);
         }
         self.trace.clone()

@@ -38,9 +38,8 @@ impl Tracing {
         RANDOM + 1 - u64::try_from(recorded).unwrap_or(0)
     }
 
-    /// The trace of a request, and the span of its caller's; 0: it has none. A caller that is believed says whether it is recorded;
-    /// from one that is not, nothing of a trace is passed on.
-    pub(crate) fn begin(&self, headers: &mut HeaderMap, is_proxy: impl FnOnce() -> bool, now: Instant) -> (Trace, u64) {
+    /// Takes out of a request what it says of a trace, where its client is believed: where that stands, and what goes along.
+    pub(crate) fn take(&self, headers: &mut HeaderMap, is_proxy: impl FnOnce() -> bool) -> (Option<Remote>, Carried) {
         let trusted = match self.trust {
             Trust::Nobody => false,
             Trust::Proxies => headers.contains_key(TRACEPARENT) && is_proxy(),
@@ -62,10 +61,15 @@ impl Tracing {
             None => drop(headers.remove(TRACESTATE)),
         }
         headers.remove(TRACEPARENT);
+        (parent, carried)
+    }
+
+    /// The trace of a request. Its caller, where there is one, says whether it is recorded; else chance does.
+    pub(crate) fn begin(&self, parent: Option<Remote>, carried: Carried, now: Instant) -> Trace {
         let id = fastrand::u128(1..);
         let recorded = parent.map_or(id as u64 & RANDOM >= self.threshold, |parent| parent.sampled);
         let sink = recorded.then(|| (Arc::clone(&self.sink), now, wall()));
-        (Trace::begin(parent, id, carried, sink), parent.map_or(0, |parent| parent.span))
+        Trace::begin(parent, id, carried, sink)
     }
 }
 
@@ -104,8 +108,10 @@ mod tests {
                 let mut headers = headers(sampled);
                 // What begins anew is recorded just the other way.
                 let share = if sampled { 0 } else { 1_000_000 };
-                let (trace, parent) = tracing(trust, share).begin(&mut headers, || is_proxy, now());
-                assert_eq!((trace.id() == 5, parent == 6), (goes_on, goes_on), "{trust:?}");
+                let tracing = tracing(trust, share);
+                let (parent, carried) = tracing.take(&mut headers, || is_proxy);
+                let trace = tracing.begin(parent, carried, now());
+                assert_eq!((trace.id() == 5, parent.is_some()), (goes_on, goes_on), "{trust:?}");
                 assert_eq!(trace.is_recorded(), sampled == goes_on, "{trust:?}");
                 assert_eq!(headers.contains_key(BAGGAGE), goes_on);
                 assert_eq!(headers.contains_key(TRACESTATE), goes_on);
@@ -117,7 +123,7 @@ mod tests {
     #[test]
     fn a_share_of_new_traces_is_recorded() {
         let tracing = tracing(Trust::Nobody, 100_000);
-        let recorded = |_: &i32| tracing.begin(&mut HeaderMap::new(), || false, now()).0.is_recorded();
+        let recorded = |_: &i32| tracing.begin(None, Carried::default(), now()).is_recorded();
         let count = (0..10_000).filter(recorded).count();
         assert!((800..1200).contains(&count), "{count} of 10,000");
         assert_eq!(Tracing::threshold(0), RANDOM + 1);
@@ -128,7 +134,7 @@ mod tests {
     fn two_parents_are_none() {
         let mut headers = headers(true);
         headers.append(TRACEPARENT, Remote { id: 7, span: 8, sampled: true }.field());
-        let (trace, parent) = tracing(Trust::Everybody, 0).begin(&mut headers, || false, now());
-        assert_eq!((trace.id() == 5, trace.is_recorded(), parent), (false, false, 0));
+        let (parent, _) = tracing(Trust::Everybody, 0).take(&mut headers, || false);
+        assert_eq!((parent, headers.contains_key(TRACESTATE)), (None, false));
     }
 }

@@ -83,7 +83,7 @@ impl Issuer {
     fn read(&self, token: &str, Verified { payload, .. }: Verified) -> Result<Rc<Known>, String> {
         let tail = token.as_bytes().last_chunk().copied().unwrap_or_default();
         if let Some(read) = self.known.borrow().get(&tail)
-            && read.payload == payload
+            && is_same(&read.payload, &payload)
         {
             return Ok(Rc::clone(&read.known));
         }
@@ -139,6 +139,14 @@ impl Issuer {
         }
         Ok(())
     }
+}
+
+/// Eight bytes at once: byte by byte, as WebAssembly has it, it would be a third of what a token costs that came before.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let ((ones, rest), (others, other_rest)) = (one.as_chunks(), other.as_chunks());
+    one.len() == other.len()
+        && ones.iter().zip(others).all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other))
+        && rest == other_rest
 }
 
 /// RFC 7515 4.1.9: `application/` may be left out, and case does not matter.

@@ -44,6 +44,10 @@ impl Plugin for Jwt {
         let known = match self.judge(&token.text) {
             Ok(known) => known,
             Err(Problem::NoKeys) => return Ok(unavailable()),
+            // Two fields are joined by a comma, which no token has.
+            Err(Problem::Invalid(_)) if token.text.contains(',') => {
+                return Ok(self.refusal(Some("there are two of it")));
+            }
             Err(Problem::Invalid(problem)) => return Ok(self.refusal(Some(&problem))),
         };
         if let Some(problem) = self.tell(&known)? {

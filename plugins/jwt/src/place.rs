@@ -28,9 +28,6 @@ impl Places {
         if let Some(mut text) = request::header(&self.header)
             && let Some(start) = self.credentials(&text)
         {
-            if text.contains(',') {
-                return Err("there are two of it".to_owned());
-            }
             text.drain(..start);
             return Ok(Some(Token { text, place: Place::Header(&self.header) }));
         }

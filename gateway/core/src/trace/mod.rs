@@ -21,6 +21,12 @@ pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The field of W3C Baggage.
 pub const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
+/// Whether a field of this name goes with a trace.
+#[must_use]
+pub fn is_field(name: &str) -> bool {
+    matches!(name, "traceparent" | "tracestate" | "baggage")
+}
+
 /// Spans of one request; what comes beyond is counted.
 const MOST: usize = 512;
 

@@ -7,6 +7,7 @@ use gateway_config::Allow;
 use gateway_core::exchange::Request;
 use gateway_core::headers::{is_hop_by_hop, join_cookies, strip_hop_by_hop};
 use gateway_core::path::{self, PathError, normalize};
+use gateway_core::trace;
 use gateway_core::{Error, Kind};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -20,6 +21,8 @@ pub(super) struct Admitted {
     pub(super) is_grpc: bool,
     /// A WebSocket, where the client asks for one.
     pub(super) wish: Option<Wish>,
+    /// Whether it has a field that goes with a trace.
+    pub(super) is_traced: bool,
 }
 
 /// What a request has that only a route can allow.
@@ -113,7 +116,8 @@ pub(super) fn admit(
     let is_grpc = seen.content_type && version == Version::HTTP_2 && grpc::is_grpc(&headers);
 
     let request = Request { method, scheme, authority, path, query, headers };
-    Ok(Admitted { request, leniency: Leniency { underscore: seen.underscore, ..leniency }, is_grpc, wish })
+    let leniency = Leniency { underscore: seen.underscore, ..leniency };
+    Ok(Admitted { request, leniency, is_grpc, wish, is_traced: seen.traced })
 }
 
 /// What there is to look at: one pass over the names, where most requests have nothing of it.
@@ -124,6 +128,7 @@ struct Seen {
     expect: bool,
     underscore: bool,
     content_type: bool,
+    traced: bool,
 }
 
 impl Seen {
@@ -138,7 +143,11 @@ impl Seen {
                     seen.hop_by_hop = true;
                     seen.framing |= *name == TRANSFER_ENCODING;
                 }
-                _ => seen.underscore |= name.as_str().contains('_'),
+                _ => {
+                    let name = name.as_str();
+                    seen.underscore |= name.contains('_');
+                    seen.traced |= trace::is_field(name);
+                }
             }
         }
         seen

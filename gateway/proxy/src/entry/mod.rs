@@ -149,7 +149,9 @@ async fn answer(
     };
     let wish = admitted.wish.take();
     let trusted = || snapshot.trusts(connection.peer.address.ip());
-    let trace = measure.as_mut().and_then(|measure| measure.admitted(&mut admitted.request.headers, trusted));
+    let is_traced = admitted.is_traced;
+    let trace =
+        measure.as_mut().and_then(|measure| measure.admitted(&mut admitted.request.headers, is_traced, trusted));
     if let Some(port) = table.redirect_https
         && !redirect::came_by_https(&connection.peer, &snapshot, &admitted.request.headers)
     {

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 /// What one thing of a record is.
 pub(super) enum Told<'a> {
     Text(Cow<'a, str>),
+    /// One that is written as it is, in JSON and for people.
+    Word(&'a str),
     Whole(u64),
     Time(SystemTime),
     Address(IpAddr),
@@ -31,17 +33,18 @@ fn told<'a>(
     let summary = &record.summary;
     match field {
         LogField::Time => Some(Told::Time(record.at)),
-        LogField::Request => text(record.request.to_str().unwrap_or_default()),
+        LogField::Request => text(std::str::from_utf8(record.request.as_bytes()).unwrap_or_default()),
         LogField::Trace => record.trace.map(|(id, _)| Told::Trace(id)),
         LogField::Listener => text(&record.listener),
         LogField::Client => Some(Told::Address(record.client)),
         LogField::Consumer => record.consumer.as_deref().and_then(text),
-        LogField::Method => text(record.method.as_str()),
-        LogField::Scheme => text(record.scheme),
+        // A token (RFC 9110 9.1).
+        LogField::Method => Some(Told::Word(record.method.as_str())),
+        LogField::Scheme => Some(Told::Word(record.scheme)),
         LogField::Host => text(&record.authority),
         LogField::Path => text(&record.path),
         LogField::Query => record.query.as_deref().map(|query| Told::Text(settings.redaction.query(query))),
-        LogField::Protocol => text(record.protocol),
+        LogField::Protocol => Some(Told::Word(record.protocol)),
         LogField::Route => text(&record.route),
         LogField::Upstream => record.upstream.as_deref().and_then(text),
         LogField::Status => Some(Told::Whole(summary.status.into())),
@@ -73,6 +76,7 @@ pub(super) fn each<'a>(record: &'a Record, settings: &'a Settings) -> impl Itera
 pub(crate) fn entry(record: &Record, settings: &Settings) -> Vec<(String, Value)> {
     let value = |told| match told {
         Told::Text(text) => Value::from(text),
+        Told::Word(word) => word.into(),
         Told::Whole(number) => number.into(),
         Told::Time(time) => humantime::format_rfc3339_micros(time).to_string().into(),
         Told::Address(address) => address.to_string().into(),

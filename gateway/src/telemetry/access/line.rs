@@ -5,6 +5,7 @@
 use super::Settings;
 use super::entry::{Told, each};
 use gateway_config::LogFormat;
+use gateway_core::hex::digits;
 use gateway_core::observe::Record;
 use itoa::Buffer;
 use std::io::Write as _;
@@ -54,11 +55,14 @@ impl Lines {
             labels = &settings.labels.next;
             match told {
                 Told::Text(text) => self.text(&text, is_json),
+                Told::Word(word) => self.quoted(is_json, |lines| lines.bytes.extend_from_slice(word.as_bytes())),
                 Told::Whole(number) => self.whole(number),
                 Told::Time(time) => self.quoted(is_json, |lines| lines.time(time)),
                 Told::Address(address) => self.quoted(is_json, |lines| lines.address(address)),
-                // Writing to memory does not fail.
-                Told::Trace(id) => self.quoted(is_json, |lines| drop(write!(lines.bytes, "{id:032x}"))),
+                Told::Trace(id) => self.quoted(is_json, |lines| {
+                    lines.bytes.extend_from_slice(&digits((id >> 64) as u64));
+                    lines.bytes.extend_from_slice(&digits(id as u64));
+                }),
                 Told::Milliseconds(duration) => self.milliseconds(duration),
             }
         }
@@ -102,17 +106,19 @@ impl Lines {
         };
         self.bytes.extend_from_slice(text.as_bytes());
         self.second = Some((second, text));
-        self.fraction(since.subsec_micros(), 6);
+        self.fraction::<6>(since.subsec_micros());
         self.bytes.push(b'Z');
     }
 
     /// A point and so many digits.
-    fn fraction(&mut self, number: u32, digits: usize) {
-        let mut buffer = Buffer::new();
-        let text = buffer.format(number);
+    fn fraction<const DIGITS: usize>(&mut self, mut number: u32) {
+        let mut text = [b'0'; DIGITS];
+        for digit in text.iter_mut().rev() {
+            *digit += (number % 10) as u8;
+            number /= 10;
+        }
         self.bytes.push(b'.');
-        self.bytes.extend(std::iter::repeat_n(b'0', digits.saturating_sub(text.len())));
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(&text);
     }
 
     fn address(&mut self, address: IpAddr) {
@@ -125,6 +131,7 @@ impl Lines {
                     self.whole(octet.into());
                 }
             }
+            // Writing to memory does not fail.
             IpAddr::V6(address) => drop(write!(self.bytes, "{address}")),
         }
     }
@@ -132,13 +139,27 @@ impl Lines {
     /// As far as whole microseconds: what is behind them is noise.
     fn milliseconds(&mut self, duration: Duration) {
         self.whole(duration.as_millis().try_into().unwrap_or(u64::MAX));
-        self.fraction(duration.subsec_micros() % 1000, 3);
+        self.fraction::<3>(duration.subsec_micros() % 1000);
     }
 }
 
 /// Whether a text is in JSON what it is.
 fn is_plain(text: &str) -> bool {
-    !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    let (whole, rest) = text.as_bytes().as_chunks();
+    let mut last = [b' '; 8];
+    if let Some(place) = last.get_mut(..rest.len()) {
+        place.copy_from_slice(rest);
+    }
+    whole.iter().chain([&last]).all(|eight| !has_special(u64::from_ne_bytes(*eight)))
+}
+
+/// Whether one of eight bytes is a control character, a quote or a backslash.
+fn has_special(eight: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The highest bit of a byte that is below, as long as none of those after it has borrowed from it: then one of those is.
+    let below = |value: u64, bound: u8| value.wrapping_sub(ONES * u64::from(bound)) & !value;
+    let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    (below(eight, b' ') | is(b'"') | is(b'\\')) & (ONES << 7) != 0
 }
 
 /// Whether a text needs no quotes to be told from what follows.
@@ -213,6 +234,23 @@ mod tests {
                         path=\"/a b\\n\" status=200 milliseconds=1.234 received=0 sent=7 route=orders \
                         trace=00000000000000000000000000000abc listener=public scheme=https protocol=2\n";
         assert_eq!(written(&record(), LogFormat::Text, LogField::usual()), expected);
+    }
+
+    #[test]
+    fn what_has_to_be_escaped_is_seen_wherever_it_stands() {
+        for length in 1..20 {
+            for (position, special) in
+                (0..length).flat_map(|position| [1, 0x1f, b'"', b'\\'].map(|byte| (position, byte)))
+            {
+                for other in ["a", " ", "~", "!", "#"] {
+                    let mut text = other.repeat(length).into_bytes();
+                    assert!(is_plain(std::str::from_utf8(&text).unwrap()), "{text:?}");
+                    text[position] = special;
+                    assert!(!is_plain(std::str::from_utf8(&text).unwrap()), "{text:?}");
+                }
+            }
+        }
+        assert!(is_plain("übergröße \u{7f}\u{80} €") && is_plain(""));
     }
 
     proptest! {
