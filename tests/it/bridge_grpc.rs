@@ -4,7 +4,7 @@ use gateway_tests::gateway::Setup;
 use gateway_tests::http2::{self, Http2};
 use gateway_tests::library::descriptors;
 use gateway_tests::wait::until;
-use gateway_tests::{Client, Library, Response, TestGateway};
+use gateway_tests::{Authority, Client, Library, Response, TestGateway};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -291,6 +291,35 @@ fn a_service_that_dies_and_comes_back_gets_calls_again() {
     assert!(statuses.contains(&200) && statuses.contains(&502), "{statuses:?}");
     let endpoint = &gateway.status()["upstreams"]["library"]["endpoints"][0];
     assert_eq!((&endpoint["state"], &endpoint["active"]), (&json!("up"), &json!(0)), "{endpoint}");
+}
+
+/// The service over TLS is another gateway with a certificate, which passes calls on as they are.
+#[test]
+fn a_service_over_tls_is_asked_as_one_without() {
+    let (library, authority) = (Library::start(), Authority::default());
+    let issued = authority.server(&["library.example"]);
+    let secure = format!(
+        "[[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
+         tls = {{ certificates = [{{ cert = \"a.pem\", key = \"a.key\" }}] }}\n\
+         [upstream.library]\nendpoints = [\"{}\"]\nprotocol = \"http2\"\n\
+         [[route]]\nname = \"all\"\nmatch = {{ prefix = \"/\" }}\nupstream = \"library\"\n",
+        library.url()
+    );
+    let secure = Setup::new(&secure).file("a.pem", &*issued.cert).file("a.key", &*issued.key).start();
+    let config = config(&library, "").replace(
+        &format!("endpoints = [\"{}\"]\n", library.url()),
+        &format!(
+            "endpoints = [\"https://{}\"]\ntls = {{ ca = \"ca.pem\", server-name = \"library.example\" }}\n",
+            secure.address("public")
+        ),
+    );
+    let setup = Setup::new(&config).file("library.pb", descriptors("library.proto")).file("ca.pem", authority.pem());
+    let gateway = setup.start();
+    let answer = gateway.get("/v1/books/War?pages=7");
+    assert_eq!((answer.status, answer.json()["pages"].clone()), (200, json!("7")), "{answer:?}");
+    // A stream, and the end that only trailers tell.
+    let lines = gateway.get("/v1/watch/2?title=fail").text();
+    assert!(lines.lines().count() == 3 && lines.contains("\"@problem\""), "{lines}");
 }
 
 #[test]
