@@ -14,6 +14,10 @@ use tokio::runtime::{Builder, Runtime};
 /// Calls in one run of a runtime, so that entering it does not count.
 const CALLS: usize = 1000;
 
+/// The gateway's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

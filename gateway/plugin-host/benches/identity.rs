@@ -35,6 +35,10 @@ const CALLS: usize = 1000;
 /// More tokens than are remembered: none of them is there when it comes again.
 const MANY: usize = 5000;
 
+/// The gateway's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

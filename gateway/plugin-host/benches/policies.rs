@@ -24,6 +24,10 @@ const CALLS: usize = 1000;
 const BODY: &[u8] =
     br#"{"id":17,"customer":{"name":"Ada","address":{"city":"Bern"}},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}"#;
 
+/// The gateway's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }
