@@ -1,24 +1,12 @@
 //! Services of gRPC that stream, read as lines of JSON and as server-sent events.
 
 use crate::bridge_grpc::{ask, config, is_problem, started};
+use gateway_tests::Library;
 use gateway_tests::gateway::Setup;
 use gateway_tests::http2::{self, Http2};
 use gateway_tests::library::descriptors;
 use gateway_tests::wait::until;
-use gateway_tests::{Client, Library};
 use serde_json::{Value, json};
-
-/// Reads until this text is among what has come.
-fn read(client: &mut Client, text: &str) -> String {
-    let mut read = String::new();
-    while !read.contains(text) {
-        let mut buffer = [0; 4096];
-        let length = client.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {read}"));
-        assert!(length > 0, "the stream ended: {read}");
-        read.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-    read
-}
 
 #[test]
 fn a_stream_is_lines_of_json_or_events() {
@@ -58,7 +46,7 @@ fn a_stream_ends_with_its_client_or_with_its_service_and_that_is_seen() {
     until("the service is told", || (library.hanging() == 0 && library.given_up() == 1).then_some(()));
     let mut client = gateway.client();
     client.send("GET /v1/watch/2?title=hang HTTP/1.1\r\nhost: a\r\n\r\n");
-    read(&mut client, "{\"pages\":\"1\"}");
+    client.read_until("{\"pages\":\"1\"}");
     library.kill();
     // Cut off, not ended: the last chunk does not come.
     let rest = client.rest();
@@ -72,7 +60,7 @@ fn a_client_that_reads_slowly_slows_its_service_down() {
     let mut client = gateway.client();
     // 400 MiB if nobody held it.
     client.send("GET /v1/watch/100000 HTTP/1.1\r\nhost: a\r\n\r\n");
-    read(&mut client, "{\"pages\":\"1\"}");
+    client.read_until("{\"pages\":\"1\"}");
     let before = gateway.memory();
     let (mut last, mut same) = (0, 0);
     let made = until("the stream stands still", || {

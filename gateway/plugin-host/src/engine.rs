@@ -11,7 +11,7 @@ const STACK: usize = 512 << 10;
 const HOST_STACK: usize = 512 << 10;
 
 /// Address space of one linear memory: all that 32 bits can name, so that a guest's loads and stores need no check of their own. With
-/// less, each of them has seven instructions more (docs/decisions/0020).
+/// less, each of them has one (docs/decisions/0020).
 const RESERVATION: u64 = 4 << 30;
 
 /// Stacks of one instance whose guest does several things at once.
