@@ -104,6 +104,9 @@ extern void __wasm_import_gateway_plugin_request_append_header(uint8_t *, size_t
 __attribute__((__import_module__("gateway:plugin/request@0.1.0"), __import_name__("remove-header")))
 extern void __wasm_import_gateway_plugin_request_remove_header(uint8_t *, size_t, uint8_t *);
 
+__attribute__((__import_module__("gateway:plugin/request@0.1.0"), __import_name__("take-header")))
+extern void __wasm_import_gateway_plugin_request_take_header(uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `gateway:plugin/response@0.1.0`
 
 __attribute__((__import_module__("gateway:plugin/response@0.1.0"), __import_name__("status")))
@@ -161,6 +164,9 @@ extern void __wasm_import_gateway_plugin_exchange_set_attribute(uint8_t *, size_
 
 __attribute__((__import_module__("gateway:plugin/exchange@0.1.0"), __import_name__("set-attribute-bytes")))
 extern void __wasm_import_gateway_plugin_exchange_set_attribute_bytes(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("gateway:plugin/exchange@0.1.0"), __import_name__("identify")))
+extern void __wasm_import_gateway_plugin_exchange_identify(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
 // Imported Functions from `gateway:plugin/http@0.1.0`
 
@@ -630,6 +636,14 @@ void gateway_plugin_request_list_field_free(gateway_plugin_request_list_field_t 
       gateway_plugin_request_field_free(&list_ptr[i]);
     }
     free(list_ptr);
+  }
+}
+
+void gateway_plugin_request_result_option_string_error_free(gateway_plugin_request_result_option_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    plugin_option_string_free(&ptr->val.ok);
+  } else {
+    gateway_plugin_request_error_free(&ptr->val.err);
   }
 }
 
@@ -1677,6 +1691,70 @@ bool gateway_plugin_request_remove_header(plugin_string_t *name, gateway_plugin_
   }
 }
 
+bool gateway_plugin_request_take_header(plugin_string_t *name, plugin_option_string_t *ret, gateway_plugin_request_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_gateway_plugin_request_take_header((uint8_t *) (*name).ptr, (*name).len, ptr);
+  gateway_plugin_request_result_option_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      plugin_option_string_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      gateway_plugin_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          variant.val.invalid = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.too_large = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.failed = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 uint16_t gateway_plugin_response_status(void) {
   int32_t ret = __wasm_import_gateway_plugin_response_status();
   return (uint16_t) (ret);
@@ -2113,6 +2191,55 @@ bool gateway_plugin_exchange_set_attribute_bytes(plugin_string_t *name, plugin_l
   uint8_t ret_area[(4*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_gateway_plugin_exchange_set_attribute_bytes((uint8_t *) (*name).ptr, (*name).len, (uint8_t *) (*value).ptr, (*value).len, ptr);
+  gateway_plugin_exchange_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      gateway_plugin_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          variant.val.invalid = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.too_large = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.failed = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool gateway_plugin_exchange_identify(plugin_string_t *consumer, plugin_string_t *claims, plugin_string_t *groups, gateway_plugin_exchange_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_gateway_plugin_exchange_identify((uint8_t *) (*consumer).ptr, (*consumer).len, (uint8_t *) (*claims).ptr, (*claims).len, (uint8_t *) (*groups).ptr, (*groups).len, ptr);
   gateway_plugin_exchange_result_void_error_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {

@@ -173,6 +173,14 @@ typedef struct {
   size_t len;
 } gateway_plugin_request_list_field_t;
 
+typedef struct {
+  bool is_err;
+  union {
+    plugin_option_string_t ok;
+    gateway_plugin_request_error_t err;
+  } val;
+} gateway_plugin_request_result_option_string_error_t;
+
 typedef gateway_plugin_types_field_t gateway_plugin_response_field_t;
 
 typedef gateway_plugin_types_error_t gateway_plugin_response_error_t;
@@ -517,6 +525,8 @@ extern bool gateway_plugin_request_set_header(plugin_string_t *name, plugin_stri
 extern bool gateway_plugin_request_append_header(plugin_string_t *name, plugin_string_t *value, gateway_plugin_request_error_t *err);
 // Removes every line of this name; none is no error.
 extern bool gateway_plugin_request_remove_header(plugin_string_t *name, gateway_plugin_request_error_t *err);
+// Gives the value as `header` does and removes every line: for what is meant for this plugin and not for the service. One call in place of two.
+extern bool gateway_plugin_request_take_header(plugin_string_t *name, plugin_option_string_t *ret, gateway_plugin_request_error_t *err);
 
 // Imported Functions from `gateway:plugin/response@0.1.0`
 // 200 to 599, or 0 when there is no response yet.
@@ -554,6 +564,9 @@ extern bool gateway_plugin_exchange_attribute_bytes(plugin_string_t *name, plugi
 // of whoever was known before: set it first.
 extern bool gateway_plugin_exchange_set_attribute(plugin_string_t *name, plugin_string_t *value, gateway_plugin_exchange_error_t *err);
 extern bool gateway_plugin_exchange_set_attribute_bytes(plugin_string_t *name, plugin_list_u8_t *value, gateway_plugin_exchange_error_t *err);
+// Names who asks: sets the shared attributes `consumer`, `claims` (a JSON object) and `groups` (a JSON list) all at once, or none of them.
+// What is empty is absent afterwards. Needs the grant `identity`.
+extern bool gateway_plugin_exchange_identify(plugin_string_t *consumer, plugin_string_t *claims, plugin_string_t *groups, gateway_plugin_exchange_error_t *err);
 
 // Imported Functions from `gateway:plugin/http@0.1.0`
 // One call, of at most 256 in one phase. Redirects are not followed. The answer's body is bounded by `limits.body`.
@@ -653,6 +666,8 @@ void plugin_option_string_free(plugin_option_string_t *ptr);
 void plugin_list_list_u8_free(plugin_list_list_u8_t *ptr);
 
 void gateway_plugin_request_list_field_free(gateway_plugin_request_list_field_t *ptr);
+
+void gateway_plugin_request_result_option_string_error_free(gateway_plugin_request_result_option_string_error_t *ptr);
 
 void gateway_plugin_response_field_free(gateway_plugin_response_field_t *ptr);
 

@@ -115,6 +115,16 @@ func (requestOf) RemoveHeader(name string) error {
 	return done(gateway_plugin_request.RemoveHeader(name))
 }
 
+// TakeHeader is Header and RemoveHeader in one call: what is meant for this plugin and not for the service.
+func (requestOf) TakeHeader(name string) (string, bool, error) {
+	taken, err := value(gateway_plugin_request.TakeHeader(name))
+	if err != nil {
+		return "", false, err
+	}
+	text, found := option(taken)
+	return text, found, nil
+}
+
 func (responseOf) Status() uint16   { return gateway_plugin_response.Status() }
 func (responseOf) Headers() []Field { return gateway_plugin_response.Headers() }
 func (responseOf) SetStatus(status uint16) error {
@@ -157,6 +167,11 @@ func (exchangeOf) Attribute(name string) (string, bool) {
 // SetAttribute keeps what later phases and plugins read.
 func (exchangeOf) SetAttribute(name, value string) error {
 	return done(gateway_plugin_exchange.SetAttribute(name, value))
+}
+
+// Identify names who asks: consumer, claims (a JSON object) and groups (a JSON list) all at once; what is empty is absent. It needs the grant identity.
+func (exchangeOf) Identify(consumer, claims, groups string) error {
+	return done(gateway_plugin_exchange.Identify(consumer, claims, groups))
 }
 
 // SetUpstream sends this exchange to another upstream.

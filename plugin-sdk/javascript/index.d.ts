@@ -77,6 +77,8 @@ interface Fields {
 }
 
 export const request: Fields & {
+  /** `header` and `removeHeader` in one call: what is meant for this plugin and not for the service. */
+  takeHeader(name: string): string | undefined;
   method(): string;
   setMethod(method: string): void;
   scheme(): string;
@@ -103,6 +105,8 @@ export const exchange: {
   attributeBytes(name: string): Uint8Array | undefined;
   setAttribute(name: string, value: string): void;
   setAttributeBytes(name: string, value: Uint8Array): void;
+  /** `consumer`, `claims` (a JSON object) and `groups` (a JSON list) all at once; what is empty is absent. Needs the grant `identity`. */
+  identify(consumer: string, claims: string, groups: string): void;
 };
 
 export const log: Record<'debug' | 'info' | 'warn' | 'error', (message: unknown) => void>;

@@ -25,6 +25,7 @@ export const log = {
 export const request = {
   ...requestOf,
   header: (name) => requestOf.header(name) ?? undefined,
+  takeHeader: (name) => requestOf.takeHeader(name) ?? undefined,
 };
 
 export const response = {

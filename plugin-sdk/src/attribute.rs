@@ -37,6 +37,14 @@ pub const TLS_SUBJECT: &str = "tls.subject";
 /// Its alternative names, a JSON list: `["DNS:alice.example","URI:spiffe://example/alice"]`.
 pub const TLS_SANS: &str = "tls.sans";
 
+/// Names who asks: [`CONSUMER`], [`CLAIMS`] and [`GROUPS`] all at once, or none of them. What is empty is absent afterwards.
+///
+/// # Errors
+/// `identity` is not granted, there is no room, or the exchange is over.
+pub fn identify(consumer: &str, claims: &str, groups: &str) -> Result<()> {
+    sys::identify(consumer, claims, groups)
+}
+
 /// The attribute, where it is text.
 #[must_use]
 pub fn get(name: &str) -> Option<String> {

@@ -116,6 +116,14 @@ pub fn remove_header(name: impl AsRef<str>) -> Result<()> {
     sys::remove_header(name.as_ref())
 }
 
+/// Gives the value as [`header`] does and removes every line, in one call: what is meant for this plugin and not for the service.
+///
+/// # Errors
+/// As for [`set_header`].
+pub fn take_header(name: impl AsRef<str>) -> Result<Option<String>> {
+    sys::take_header(name.as_ref())
+}
+
 /// Gives every line of a name another one; a line that is not UTF-8 is lost.
 ///
 /// # Errors

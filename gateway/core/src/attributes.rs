@@ -1,23 +1,28 @@
 //! What plugins leave for each other on one exchange: small named values, each with one writer.
 
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// All attributes of one exchange together, names and values.
 pub const LIMIT: usize = 16 * 1024;
 
 /// Names without a writer's prefix; a plugin writes them only with the grant `identity`.
-pub const SHARED: [&str; 3] = [CONSUMER, "claims", "groups"];
+pub const SHARED: [&str; 3] = [CONSUMER, CLAIMS, GROUPS];
 
 /// The one that names who asks.
 const CONSUMER: &str = "consumer";
+const CLAIMS: &str = "claims";
+const GROUPS: &str = "groups";
 
 /// The attributes of one exchange. Few, so a list.
 #[derive(Debug, Default, Clone)]
 pub struct Attributes {
-    entries: Vec<(Owner, Box<str>, Bytes)>,
+    entries: Vec<Entry>,
     size: usize,
 }
+
+type Entry = (Owner, Cow<'static, str>, Bytes);
 
 /// Who writes an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,18 +56,33 @@ impl Attributes {
     /// [`Full`]; nothing has changed.
     pub fn write(&mut self, owner: Owner, name: &str, value: Bytes) -> Result<(), Full> {
         let is_consumer = owner == Owner::Shared && name == CONSUMER;
-        let goes = |(of, key, _): &(Owner, Box<str>, Bytes)| *of == owner && (&**key == name || is_consumer);
-        let freed: usize =
-            self.entries.iter().filter(|entry| goes(entry)).map(|(_, key, value)| key.len() + value.len()).sum();
-        let added = if value.is_empty() { 0 } else { name.len() + value.len() };
+        let goes = |(of, key, _): &Entry| *of == owner && (&**key == name || is_consumer);
+        let name =
+            SHARED.into_iter().find(|shared| *shared == name).map_or_else(|| name.to_owned().into(), Cow::Borrowed);
+        self.replace(goes, [(owner.clone(), name, value)])
+    }
+
+    /// Writes all shared ones at once: who asks, and what is known of it. What is empty is absent afterwards.
+    ///
+    /// # Errors
+    /// [`Full`]; nothing has changed.
+    pub fn identify(&mut self, consumer: Bytes, claims: Bytes, groups: Bytes) -> Result<(), Full> {
+        let shared = |name, value| (Owner::Shared, Cow::Borrowed(name), value);
+        let entries = [shared(CONSUMER, consumer), shared(CLAIMS, claims), shared(GROUPS, groups)];
+        self.replace(|(of, ..)| *of == Owner::Shared, entries)
+    }
+
+    fn replace<const N: usize>(&mut self, goes: impl Fn(&Entry) -> bool, come: [Entry; N]) -> Result<(), Full> {
+        let length = |(_, name, value): &Entry| name.len() + value.len();
+        let is_there = |(.., value): &Entry| !value.is_empty();
+        let freed: usize = self.entries.iter().filter(|entry| goes(entry)).map(length).sum();
+        let added: usize = come.iter().filter(|entry| is_there(entry)).map(length).sum();
         if self.size - freed + added > LIMIT {
             return Err(Full);
         }
         self.size = self.size - freed + added;
         self.entries.retain(|entry| !goes(entry));
-        if !value.is_empty() {
-            self.entries.push((owner, name.into(), value));
-        }
+        self.entries.extend(come.into_iter().filter(is_there));
         Ok(())
     }
 
@@ -127,6 +147,22 @@ mod tests {
         assert_eq!((read("consumer"), read("claims"), read("groups")), (Some("bob"), None, Some("[1]")));
         assert_eq!((read("p/claims"), read("p/consumer")), (Some("own"), Some("none")));
         assert_eq!(attributes.size, "consumerbobgroups[1]claimsownconsumernone".len());
+    }
+
+    #[test]
+    fn whoever_is_named_takes_the_place_of_the_one_before() {
+        let mut attributes = Attributes::default();
+        attributes.write(Owner::Plugin("p".into()), "claims", "own".into()).unwrap();
+        attributes.identify("ada".into(), "{}".into(), "[1]".into()).unwrap();
+        attributes.identify("bob".into(), Bytes::new(), "[2]".into()).unwrap();
+        let huge = Bytes::from(vec![b' '; LIMIT]);
+        assert_eq!(attributes.identify("eve".into(), huge, Bytes::new()), Err(Full), "and nothing has changed");
+        let read = |name| attributes.read("p", name).map(|value| std::str::from_utf8(value).unwrap());
+        assert_eq!((read("consumer"), read("claims"), read("groups")), (Some("bob"), None, Some("[2]")));
+        assert_eq!(read("p/claims"), Some("own"));
+        assert_eq!(attributes.size, "claimsownconsumerbobgroups[2]".len());
+        attributes.identify(Bytes::new(), Bytes::new(), Bytes::new()).unwrap();
+        assert_eq!((attributes.consumer(), attributes.size), (None, "claimsown".len()));
     }
 
     #[test]

@@ -48,6 +48,12 @@ pub(crate) mod request {
 
     header_functions!(read, write);
 
+    pub(crate) fn take_header(name: &str) -> Result<Option<String>> {
+        let value = header(name);
+        remove_header(name)?;
+        Ok(value)
+    }
+
     pub(crate) fn method() -> String {
         with(|state| state.request.method.clone())
     }
@@ -158,6 +164,10 @@ pub(crate) mod exchange {
 
     pub(crate) fn set_attribute_bytes(name: &str, value: &[u8]) -> Result<()> {
         with(|state| state.set_attribute(name, value))
+    }
+
+    pub(crate) fn identify(consumer: &str, claims: &str, groups: &str) -> Result<()> {
+        with(|state| state.identify(consumer, claims, groups))
     }
 }
 

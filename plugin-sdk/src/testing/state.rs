@@ -132,6 +132,17 @@ impl State {
         Ok(())
     }
 
+    pub(crate) fn identify(&mut self, consumer: &str, claims: &str, groups: &str) -> Result<()> {
+        self.allow("identity")?;
+        let before = self.attributes.clone();
+        let mut pairs = SHARED.into_iter().zip([consumer, claims, groups]);
+        let written = pairs.try_for_each(|(name, value)| self.set_attribute(name, value.as_bytes()));
+        if written.is_err() {
+            self.attributes = before;
+        }
+        written
+    }
+
     pub(crate) fn fetch(&mut self, request: &Fetch) -> Result<Response> {
         self.allow("http")?;
         self.fetches.push(request.clone());

@@ -78,13 +78,11 @@ impl Plugin for ApiKey {
     }
 
     fn on_request(&self) -> Result<Flow> {
-        let Some(consumer) = self.key().and_then(|key| self.keys.consumer(&key)) else {
+        let Some(consumer) = self.key()?.and_then(|key| self.keys.consumer(&key)) else {
             return Ok(refusal());
         };
-        attribute::set(attribute::CONSUMER, consumer)?;
-        if let Some(groups) = self.groups.get(consumer) {
-            attribute::set(attribute::GROUPS, groups)?;
-        }
+        let groups = self.groups.get(consumer).map(String::as_str).unwrap_or_default();
+        attribute::identify(consumer, "", groups)?;
         if let Some(name) = &self.consumer_header {
             request::set_header(name, consumer)?;
         }
@@ -97,18 +95,19 @@ impl Plugin for ApiKey {
 
 impl ApiKey {
     /// What was sent as key: the first place that has something counts.
-    fn key(&self) -> Option<String> {
-        let in_headers = self.headers.iter().find_map(request::header);
+    fn key(&self) -> Result<Option<String>> {
+        let mut in_headers = None;
+        for name in &self.headers {
+            let value = if self.forward { request::header(name) } else { request::take_header(name)? };
+            in_headers = in_headers.or(value);
+        }
         let in_query = || request::parameter(self.query.as_deref()?);
         let in_cookie = || cookie::value(&request::header("cookie")?, self.cookie.as_deref()?).map(str::to_owned);
-        in_headers.or_else(in_query).or_else(in_cookie)
+        Ok(in_headers.or_else(in_query).or_else(in_cookie))
     }
 
-    /// Takes the key out of what the service gets.
+    /// Takes the key out of what the service gets, where it is in no header.
     fn hide(&self) -> Result<()> {
-        for name in &self.headers {
-            request::remove_header(name)?;
-        }
         if let Some(name) = &self.cookie
             && let Some(header) = request::header("cookie")
             && cookie::value(&header, name).is_some()

@@ -70,10 +70,7 @@ impl Plugin for Basic {
         {
             return Ok(self.refusal());
         }
-        attribute::set(attribute::CONSUMER, &name)?;
-        if !user.groups.is_empty() {
-            attribute::set(attribute::GROUPS, &user.groups)?;
-        }
+        attribute::identify(&name, "", &user.groups)?;
         if !self.forward {
             request::remove_header("authorization")?;
         }

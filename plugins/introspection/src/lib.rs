@@ -140,12 +140,7 @@ impl Introspection {
                 return Ok(self.refusal(Some("what it says cannot be a header field")));
             }
         }
-        attribute::set(attribute::CONSUMER, consumer)?;
-        attribute::set(attribute::CLAIMS, &answer.text)?;
-        let groups = answer.claims.list(&self.groups);
-        if !groups.is_empty() {
-            attribute::set(attribute::GROUPS, &groups)?;
-        }
+        attribute::identify(consumer, &answer.text, &answer.claims.list(&self.groups))?;
         if !self.forward {
             request::remove_header("authorization")?;
         }

@@ -53,11 +53,7 @@ impl Plugin for Jwt {
         if let Some(problem) = self.tell(&known)? {
             return Ok(self.refusal(Some(&problem)));
         }
-        attribute::set(attribute::CONSUMER, &known.consumer)?;
-        attribute::set(attribute::CLAIMS, &known.text)?;
-        if !known.groups.is_empty() {
-            attribute::set(attribute::GROUPS, &known.groups)?;
-        }
+        attribute::identify(&known.consumer, &known.text, &known.groups)?;
         if !self.forward {
             token.remove()?;
         }

@@ -6,7 +6,7 @@ use crate::abi::gateway::wit::types::Error;
 use crate::grant::Capability;
 use crate::state::State;
 use bytes::Bytes;
-use gateway_core::attributes::{Owner, SHARED};
+use gateway_core::attributes::{Attributes, Owner, SHARED};
 use gateway_core::exchange::Stage;
 use gateway_core::peer::FACTS;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ impl State {
         } else {
             return Err(self.denied(Capability::Identity, &format!("the shared attribute `{name}`")));
         };
-        let exchange = self
-            .exchange
-            .as_deref_mut()
-            .filter(|exchange| exchange.stage != Stage::Complete)
-            .ok_or(Error::WrongPhase)?;
-        exchange.attributes.write(owner, name, value).map_err(|full| Error::TooLarge(full.to_string()))
+        self.attributes()?.write(owner, name, value).map_err(|full| Error::TooLarge(full.to_string()))
+    }
+
+    fn attributes(&mut self) -> Result<&mut Attributes, Error> {
+        let exchange = self.exchange.as_deref_mut().filter(|exchange| exchange.stage != Stage::Complete);
+        exchange.map(|exchange| &mut exchange.attributes).ok_or(Error::WrongPhase)
     }
 }
 
@@ -92,5 +92,14 @@ impl Host for State {
 
     fn set_attribute_bytes(&mut self, name: String, value: Vec<u8>) -> Result<(), Error> {
         self.write_attribute(&name, value.into())
+    }
+
+    fn identify(&mut self, consumer: String, claims: String, groups: String) -> Result<(), Error> {
+        if !self.settings.grants.identity {
+            return Err(self.denied(Capability::Identity, "`identify`"));
+        }
+        let attributes = self.attributes()?;
+        let written = attributes.identify(consumer.into(), claims.into(), groups.into());
+        written.map_err(|full| Error::TooLarge(full.to_string()))
     }
 }

@@ -49,6 +49,14 @@ pub(crate) fn remove(headers: &mut HeaderMap, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The lines of a name as one, and they are gone.
+pub(crate) fn take(headers: &mut HeaderMap, name: &str) -> Result<Option<String>, Error> {
+    let name = writable(name)?;
+    let joined = gateway_core::headers::joined(headers, &name);
+    headers.remove(name);
+    Ok(joined)
+}
+
 /// Each line's value.
 pub(crate) fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
     headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()

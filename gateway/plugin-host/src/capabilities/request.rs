@@ -101,6 +101,10 @@ impl Host for State {
     fn remove_header(&mut self, name: String) -> Result<(), Error> {
         fields::remove(self.request_headers()?, &name)
     }
+
+    fn take_header(&mut self, name: String) -> Result<Option<String>, Error> {
+        fields::take(self.request_headers()?, &name)
+    }
 }
 
 fn bounded(text: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use gateway_core::clock;
 use gateway_core::limit::{Answer, Budget, Limiter, Taken};
 use gateway_core::plugin::{FaultKind, Flow, Plugin};
 use gateway_plugin_host::{Capability, LoadError, PluginSettings};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// A secret.
@@ -15,6 +15,9 @@ const KEYS: &str = r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 /// Hashes of `open sesame` and `hunter2`, cheap ones.
 const BCRYPT: &str = "$2y$04$XStBUGs.AdHYSDSCMat.FufjjIztXSd15K2JYIHvrRMyUJC5rm8Nu";
 const ARGON2: &str = "$argon2id$v=19$m=1024,t=1,p=1$IFaWBwRI+FUta/RKAiMK8w$qUEsS4qcUHPC+KYJqqBIkL/IMZnqOLCdI1+tL091aAA";
+
+/// More than all attributes of an exchange may have.
+static HUGE: LazyLock<String> = LazyLock::new(|| "x".repeat(16 << 10));
 
 fn all_granted(settings: &mut PluginSettings) {
     settings.grants.identity = true;
@@ -68,6 +71,7 @@ fn calling(function: &'static str, arguments: &[&str]) -> Vec<u8> {
 async fn w9_nothing_is_allowed_without_asking_and_granting() {
     for component in [
         calling("exchange.set-attribute", &["consumer", "ada"]),
+        calling("exchange.identify", &["ada", "{}", "[]"]),
         calling("exchange.set-upstream", &["orders"]),
         calling("secrets.get", &["KEY"]),
         calling("crypto.import-keys", &[KEYS]),
@@ -99,6 +103,8 @@ async fn what_is_asked_and_granted_is_done() {
         ("exchange.set-attribute", &["consumer", "ada"][..], 0),
         ("exchange.set-attribute", &["a/b", "x"], 402),
         ("exchange.set-attribute", &["tls.subject", "CN=admin"], 402),
+        ("exchange.identify", &["ada", "{}", ""], 0),
+        ("exchange.identify", &["ada", "{}", HUGE.as_str()], 403),
         ("exchange.set-upstream", &["orders"], 0),
         ("exchange.set-upstream", &["gone"], 402),
         ("exchange.set-upstream", &["other"], 400),
@@ -121,7 +127,9 @@ async fn what_is_asked_and_granted_is_done() {
         let (status, message) = answer(flow.unwrap());
         assert_eq!(status, expected, "{function} {arguments:?}: {message}");
         match (function, expected) {
-            ("exchange.set-attribute", 0) => assert_eq!(exchange.attributes.consumer(), Some("ada")),
+            ("exchange.set-attribute" | "exchange.identify", 0) => {
+                assert_eq!(exchange.attributes.consumer(), Some("ada"))
+            }
             ("exchange.set-upstream", 0) => assert_eq!(exchange.upstream.as_deref(), Some("orders")),
             _ => assert!(exchange.attributes.consumer().is_none()),
         }

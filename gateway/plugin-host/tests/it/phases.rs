@@ -111,7 +111,7 @@ async fn fields_are_checked_as_a_client_s() {
 }
 
 #[tokio::test]
-async fn targets_and_methods_are_checked() {
+async fn targets_methods_and_names_are_checked() {
     for (function, argument, expected) in [
         ("request.set-path", "/a/%2e%2e/b//c", 0),
         ("request.set-path", "/a%2fb", 402),
@@ -124,6 +124,9 @@ async fn targets_and_methods_are_checked() {
         ("request.set-method", "PURGE", 0),
         ("request.set-method", "CONNECT", 402),
         ("request.set-method", "G ET", 402),
+        ("request.take-header", "x-seen", 0),
+        ("request.take-header", "content-length", 402),
+        ("request.take-header", "a b", 402),
     ] {
         let mut guest = Guest::new().import(function);
         let text = guest.text(argument);
@@ -140,6 +143,23 @@ async fn targets_and_methods_are_checked() {
         let (_, flow) = plugin.on_response(kit::answered()).await;
         assert_eq!(answer(flow.unwrap()).0, 401, "{function} is too late in the response phase");
     }
+}
+
+#[tokio::test]
+async fn what_is_taken_is_given_as_one_and_gone() {
+    let mut guest = Guest::new().import("request.take-header");
+    let name = guest.text("X-Token");
+    let body = format!(
+        "(result i32) (call $request.take-header {name} (i32.const 64))
+        (call $respond (i32.const 200) (i32.load (i32.const 72)) (i32.load (i32.const 76)))"
+    );
+    let plugin = kit::plugin(&guest.phase("on-request", body).build()).await;
+    let mut exchange = exchange();
+    exchange.request.headers.append("x-token", "one".parse().unwrap());
+    exchange.request.headers.append("x-token", "two".parse().unwrap());
+    let (exchange, flow) = plugin.on_request(exchange).await;
+    assert_eq!(answer(flow.unwrap()), (200, "one, two".to_owned()));
+    assert!(!exchange.request.headers.contains_key("x-token"));
 }
 
 #[tokio::test]

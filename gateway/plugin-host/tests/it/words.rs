@@ -22,6 +22,7 @@ async fn w4_an_error_repeats_only_the_beginning_of_a_name() {
     for (function, more) in [
         ("request.set-header", "(i32.const 65536) (i32.const 1)"),
         ("request.set-method", ""),
+        ("request.take-header", ""),
         ("exchange.set-upstream", ""),
         ("secrets.get", ""),
     ] {

@@ -67,8 +67,4 @@ impl Algorithms {
     pub(super) fn has(self, algorithm: Algorithm) -> bool {
         self.0 & 1 << algorithm as u16 != 0
     }
-
-    pub(super) fn bits(self) -> u16 {
-        self.0
-    }
 }

@@ -83,17 +83,16 @@ impl Table {
 impl Set {
     /// Verifies a token, or remembers that it was.
     pub(super) fn verify(&self, token: &str, allowed: Algorithms) -> Result<Arc<Verified>, Refused> {
-        let hash = self.seen.key(token, allowed);
-        if let Some(verified) = self.seen.find(&hash) {
+        if let Some(verified) = self.seen.find(token, allowed) {
             return Ok(verified);
         }
         let verified = Arc::new(jws::verify(token, &self.keys, allowed)?);
-        self.seen.add(hash, Arc::clone(&verified));
+        self.seen.add(token, allowed, Arc::clone(&verified));
         Ok(verified)
     }
 }
 
-pub(super) fn short(digest: &Digest) -> Digest32 {
+fn short(digest: &Digest) -> Digest32 {
     let mut short = [0; 32];
     short.copy_from_slice(digest.as_ref());
     short

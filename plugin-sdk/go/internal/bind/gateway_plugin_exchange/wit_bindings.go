@@ -338,3 +338,63 @@ result4 := result;
 return result4
 
 }
+
+//go:wasmimport gateway:plugin/exchange@0.1.0 identify
+func wasm_import_identify(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 uintptr, arg5 uint32, arg6 uintptr) 
+
+func Identify(consumer string, claims string, groups string) witTypes.Result[witTypes.Unit, gateway_plugin_types.Error] {
+        pinner := &runtime.Pinner{}
+defer pinner.Unpin()
+
+        returnArea := uintptr(witRuntime.Allocate(pinner, (4*4), 4))
+        utf8 := unsafe.Pointer(unsafe.StringData(consumer))
+pinner.Pin(utf8)
+utf80 := unsafe.Pointer(unsafe.StringData(claims))
+pinner.Pin(utf80)
+utf81 := unsafe.Pointer(unsafe.StringData(groups))
+pinner.Pin(utf81)
+wasm_import_identify(uintptr(utf8), uint32(len(consumer)), uintptr(utf80), uint32(len(claims)), uintptr(utf81), uint32(len(groups)), returnArea)
+var result witTypes.Result[witTypes.Unit, gateway_plugin_types.Error]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+case 0:
+        
+        result = witTypes.Ok[witTypes.Unit, gateway_plugin_types.Error](witTypes.Unit{})
+case 1:
+        var variant gateway_plugin_types.Error
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+case 0:
+        value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorDenied(value)
+
+case 1:
+        
+        variant = gateway_plugin_types.MakeErrorWrongPhase()
+
+case 2:
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorInvalid(value2)
+
+case 3:
+        value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorTooLarge(value3)
+
+case 4:
+        value4 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorFailed(value4)
+
+default:
+        panic("unreachable")
+}
+
+        result = witTypes.Err[witTypes.Unit, gateway_plugin_types.Error](variant)
+default:
+        panic("unreachable")
+}
+result5 := result;
+return result5
+
+}

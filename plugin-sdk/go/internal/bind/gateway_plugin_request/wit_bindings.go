@@ -505,3 +505,71 @@ result3 := result;
 return result3
 
 }
+
+//go:wasmimport gateway:plugin/request@0.1.0 take-header
+func wasm_import_take_header(arg0 uintptr, arg1 uint32, arg2 uintptr) 
+
+func TakeHeader(name string) witTypes.Result[witTypes.Option[string], gateway_plugin_types.Error] {
+        pinner := &runtime.Pinner{}
+defer pinner.Unpin()
+
+        returnArea := uintptr(witRuntime.Allocate(pinner, (4*4), 4))
+        utf8 := unsafe.Pointer(unsafe.StringData(name))
+pinner.Pin(utf8)
+wasm_import_take_header(uintptr(utf8), uint32(len(name)), returnArea)
+var result witTypes.Result[witTypes.Option[string], gateway_plugin_types.Error]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+case 0:
+        var option witTypes.Option[string]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+case 0:
+        
+        option = witTypes.None[string]()
+case 1:
+        value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        option = witTypes.Some[string](value)
+default:
+        panic("unreachable")
+}
+
+        result = witTypes.Ok[witTypes.Option[string], gateway_plugin_types.Error](option)
+case 1:
+        var variant gateway_plugin_types.Error
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+case 0:
+        value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorDenied(value0)
+
+case 1:
+        
+        variant = gateway_plugin_types.MakeErrorWrongPhase()
+
+case 2:
+        value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorInvalid(value1)
+
+case 3:
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorTooLarge(value2)
+
+case 4:
+        value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3*4))))
+
+        variant = gateway_plugin_types.MakeErrorFailed(value3)
+
+default:
+        panic("unreachable")
+}
+
+        result = witTypes.Err[witTypes.Option[string], gateway_plugin_types.Error](variant)
+default:
+        panic("unreachable")
+}
+result4 := result;
+return result4
+
+}
