@@ -71,7 +71,7 @@ ci: ## What the build server runs
 deny: ## What we depend on: licences, sources, doubles, known faults (cargo-deny, built into the cache)
 	scripts/deny
 
-fuzz: ## Run every fuzz target, 60 s each; FUZZ_SECONDS=n, FUZZ_ONLY=path,lines (cargo-fuzz, built into the cache)
+fuzz: ## Run every fuzz target, 60 s each; FUZZ_SECONDS=n, FUZZ_ONLY=path,lines, FUZZ_JOBS=n (cargo-fuzz, built into the cache)
 	scripts/fuzz
 
 chaos: plugins ## Everything that can go wrong, under load, for ten minutes; CHAOS_SECONDS=n
