@@ -59,6 +59,7 @@ mod upstream_tls;
 mod upstreams;
 mod wasi_http;
 mod wasi_http_bounds;
+mod wasi_http_capabilities;
 mod websocket;
 mod websocket_bounds;
 mod websocket_http2;

@@ -56,6 +56,29 @@ impl Exchange {
             false => self.attributes.read(reader, name),
         }
     }
+
+    /// The same exchange with another request, as before anything was sent. Places stay with the first.
+    #[must_use]
+    pub fn fork(&self, request: Request) -> Box<Self> {
+        Box::new(Self {
+            id: self.id.clone(),
+            route: Arc::clone(&self.route),
+            parameters: self.parameters.clone(),
+            client: self.client,
+            certificate: self.certificate.clone(),
+            request,
+            response: None,
+            stage: Stage::Request,
+            attributes: Attributes::clone(&self.attributes),
+            upstream: self.upstream.clone(),
+            asked: None,
+            slots: Vec::new(),
+            deadline: self.deadline,
+            depth: self.depth,
+            trace: self.trace.clone(),
+            dispatch: Arc::clone(&self.dispatch),
+        })
+    }
 }
 
 /// The head of a request in its one normal form.

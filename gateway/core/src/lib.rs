@@ -16,6 +16,7 @@ pub mod fuzz;
 pub mod headers;
 pub mod hex;
 pub mod instruments;
+pub mod joint;
 pub mod limit;
 pub mod observe;
 pub mod path;

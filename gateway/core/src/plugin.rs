@@ -4,6 +4,7 @@ use crate::body::Body;
 use crate::dispatch::BoxFuture;
 use crate::error::Error;
 use crate::exchange::{Answer, Exchange};
+use crate::joint::Joint;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -36,8 +37,14 @@ pub trait Plugin: Send + Sync {
     /// All was sent.
     fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()>;
     /// Answers with a stream, as a service or around the rest of a chain: `next` is that rest. What it needs of the exchange is
-    /// taken before the future is polled.
-    fn serve(&self, exchange: &Exchange, body: Body, next: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed>;
+    /// taken before the future is polled; what it changes of it stands in `joint`.
+    fn serve(
+        &self,
+        exchange: &Exchange,
+        joint: &Arc<Joint>,
+        body: Body,
+        next: Option<Arc<dyn Next>>,
+    ) -> BoxFuture<'_, Streamed>;
 }
 
 /// The head of an answer whose body streams, or why there is none.

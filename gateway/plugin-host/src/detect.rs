@@ -114,18 +114,30 @@ impl Surface {
 
     /// The version of its interface's package that it was built against.
     pub(crate) fn version(&self) -> Option<&str> {
-        let ours = self.exports.iter().chain(&self.imports).find_map(|name| split(name)).map(|(_, version)| version);
+        let ours = self.exports.iter().find_map(|name| split(name)).map(|(_, version)| version);
         let handler = || self.exports.iter().find(|name| is_proxy(name) || is_handler(name))?.rsplit('@').next();
         ours.or_else(handler)
     }
 
     /// Imports that nothing here offers to a plugin by this interface.
     pub(crate) fn foreign(&self, abi: Abi) -> Vec<String> {
-        let package = match abi {
-            Abi::Gateway => PACKAGE,
-            Abi::WasiHttp02 | Abi::WasiHttp03 => "wasi:",
+        let is_offered = |name: &str| match abi {
+            Abi::Gateway => name.starts_with(PACKAGE),
+            // The messages are `wasi:http`'s there.
+            Abi::WasiHttp02 | Abi::WasiHttp03 => {
+                let messages = |name| matches!(split(name), Some(("request" | "response", _)));
+                name.starts_with("wasi:") || (is_compatible(name) && !messages(name))
+            }
         };
-        self.imports.iter().filter(|name| !name.starts_with(package)).cloned().collect()
+        self.imports.iter().filter(|name| !is_offered(name)).cloned().collect()
+    }
+
+    /// The interfaces of ours that a component of `wasi:http` imports.
+    pub(crate) fn capabilities(&self, abi: Abi) -> Vec<String> {
+        match abi {
+            Abi::Gateway => Vec::new(),
+            _ => self.imports.iter().filter_map(|name| split(name)).map(|(name, _)| name.to_owned()).collect(),
+        }
     }
 }
 

@@ -154,7 +154,8 @@ impl Host {
             Linked::WasiHttp(linked) => {
                 let asked = wasi_http::asked(&loaded, &settings.grants);
                 settings.grants = settings.grants.for_asked(&asked)?;
-                if !wasi_http::is_empty(&settings.config) {
+                let reads = loaded.capabilities.iter().any(|interface| interface == "config");
+                if !reads && !wasi_http::is_empty(&settings.config) {
                     return Err(LoadError::Unreadable);
                 }
                 let settings = Arc::new(settings.clone());

@@ -35,6 +35,8 @@ pub struct Loaded {
     pub cached: bool,
     /// Places of the process that an instance of it takes: one for each of its linear memories, of which most languages make one.
     pub(crate) slots: u32,
+    /// Interfaces of `gateway:plugin` that a component of `wasi:http` imports.
+    pub(crate) capabilities: Vec<String>,
     pub(crate) linked: Linked,
 }
 
@@ -92,7 +94,7 @@ pub enum LoadError {
     #[error("it does not fit `wasi:http`, or imports what is not offered: {0}")]
     Import(String),
     /// Without a way to read it.
-    #[error("a component of `wasi:http` has no way to read a configuration: leave out `config`")]
+    #[error("it does not import `gateway:plugin/config`, so it has no way to read a configuration: leave out `config`")]
     Unreadable,
     /// A bad manifest.
     #[error("its manifest is not usable: {0}")]
@@ -145,7 +147,12 @@ impl Host {
         let (abi, phases) = surface.detect()?;
         let foreign = surface.foreign(abi);
         if !foreign.is_empty() {
-            let offered = if abi == Abi::Gateway { "`gateway:plugin@0.1`" } else { "`wasi`" };
+            let offered = match abi {
+                Abi::Gateway => "`gateway:plugin@0.1`",
+                Abi::WasiHttp02 | Abi::WasiHttp03 => {
+                    "`wasi` and of `gateway:plugin@0.1`, without its `request` and `response`,"
+                }
+            };
             return Err(LoadError::Foreign(foreign, offered));
         }
         let manifest = surface.manifest.as_deref().map(Manifest::parse).transpose();
@@ -184,6 +191,7 @@ impl Host {
             compile_time,
             cached,
             slots,
+            capabilities: surface.capabilities(abi),
             linked,
         }))
     }

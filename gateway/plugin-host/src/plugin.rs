@@ -16,6 +16,7 @@ use bytes::Bytes;
 use gateway_core::breaker::{Breaker, Terms as BreakerTerms};
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::Answer;
+use gateway_core::joint::Joint;
 use gateway_core::plugin::{
     BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Plugin, Streamed, Summary, Unanswered,
 };
@@ -324,7 +325,13 @@ impl Plugin for WasmPlugin {
         ))
     }
 
-    fn serve(&self, exchange: &Exchange, body: Body, next: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed> {
+    fn serve(
+        &self,
+        exchange: &Exchange,
+        joint: &Arc<Joint>,
+        body: Body,
+        next: Option<Arc<dyn Next>>,
+    ) -> BoxFuture<'_, Streamed> {
         let phase = if next.is_some() { Phase::Middleware } else { Phase::Service };
         let unanswered = move |fault, body| Err(Unanswered { fault, body });
         let Guest::Http(http) = &self.guest else {
@@ -336,7 +343,7 @@ impl Plugin for WasmPlugin {
         }
         let mut trace = exchange.trace.clone();
         let watch = Watch::begin(self.kept.meter(), trace.as_mut());
-        let call = http.prepare(exchange, trace.clone(), body, next, &self.books, phase);
+        let call = http.prepare(exchange, joint, trace.clone(), body, next, (&self.books, phase));
         Box::pin(async move {
             let served = http.serve(call).await;
             let served = served.map_err(|(failure, body)| (self.books.failure(phase, failure), body));

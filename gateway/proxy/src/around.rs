@@ -8,10 +8,10 @@ use crate::completion::Outcome;
 use crate::pipeline::{Answered, Attempted, End, Way, Work, denied, through, unserved};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use gateway_core::attributes::Attributes;
 use gateway_core::dispatch::BoxFuture;
-use gateway_core::exchange::{Exchange, Request, Response, Stage};
+use gateway_core::exchange::{Exchange, Request, Response};
 use gateway_core::headers::{is_reserved, strip_hop_by_hop};
+use gateway_core::joint::Joint;
 use gateway_core::path::{self, Allow};
 use gateway_core::plugin::{Next, OnError, Unanswered};
 use gateway_core::{Body, Error, Kind, Plugin};
@@ -79,16 +79,18 @@ pub(crate) fn serve<'a>(
         };
         let behind = Way { chain: way.chain, end };
         let (rest, mut asked) = mpsc::channel(1);
-        let mut answer = plugin.serve(&exchange, body, Some(Arc::new(Rest(rest))));
+        let joint = Joint::new(&exchange);
+        let mut answer = plugin.serve(&exchange, &joint, body, Some(Arc::new(Rest(rest))));
         let mut calls = FuturesUnordered::new();
         let mut is_called = false;
         let answered = loop {
             tokio::select! {
                 biased;
                 answered = &mut answer => break answered,
-                Some(came) = calls.next(), if !calls.is_empty() => settle(&mut exchange, outcome, came),
+                Some(came) = calls.next(), if !calls.is_empty() => settle(&mut exchange, &joint, outcome, came),
                 Some(Asked { request, reply }) = asked.recv(), if calls.len() < PARALLEL => {
                     is_called = true;
+                    joint.read(&mut exchange);
                     let (head, body) = request.into_parts();
                     match fork(&exchange, head) {
                         Ok(fork) => calls.push(call(&behind, position + 1, fork, body, reply)),
@@ -98,6 +100,7 @@ pub(crate) fn serve<'a>(
             }
         };
         drop((calls, asked));
+        joint.end(&mut exchange);
         match answered {
             Ok(answer) => Ok(place(exchange, answer)),
             // What was sent once is not sent again, and what was read is gone.
@@ -128,9 +131,10 @@ fn call<'a>(
 }
 
 /// What plugins of the rest left is the exchange's from now on: of several calls, what the last one left.
-fn settle(exchange: &mut Exchange, outcome: &mut Outcome, came: Came) {
+fn settle(exchange: &mut Exchange, joint: &Joint, outcome: &mut Outcome, came: Came) {
     let Came { answered: (mut fork, body), outcome: of_call, reply } = came;
     exchange.attributes = std::mem::take(&mut fork.attributes);
+    joint.write(exchange);
     exchange.slots.append(&mut fork.slots);
     exchange.asked = fork.asked.take();
     outcome.participants.join(of_call.participants);
@@ -168,30 +172,13 @@ fn fork(exchange: &Exchange, head: http::request::Parts) -> Result<Box<Exchange>
     for name in framing {
         headers.remove(name);
     }
-    Ok(Box::new(Exchange {
-        id: exchange.id.clone(),
-        route: Arc::clone(&exchange.route),
-        parameters: exchange.parameters.clone(),
-        client: exchange.client,
-        certificate: exchange.certificate.clone(),
-        request: Request {
-            method: head.method,
-            scheme: exchange.request.scheme,
-            authority: Arc::clone(&exchange.request.authority),
-            path,
-            query: query.filter(|query| !query.is_empty()).map(str::to_owned),
-            headers,
-        },
-        response: None,
-        stage: Stage::Request,
-        attributes: Attributes::clone(&exchange.attributes),
-        upstream: exchange.upstream.clone(),
-        slots: Vec::new(),
-        asked: None,
-        trace: exchange.trace.clone(),
-        deadline: exchange.deadline,
-        depth: exchange.depth,
-        dispatch: Arc::clone(&exchange.dispatch),
+    Ok(exchange.fork(Request {
+        method: head.method,
+        scheme: exchange.request.scheme,
+        authority: Arc::clone(&exchange.request.authority),
+        path,
+        query: query.filter(|query| !query.is_empty()).map(str::to_owned),
+        headers,
     }))
 }
 

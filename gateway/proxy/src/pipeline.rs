@@ -15,6 +15,7 @@ use bytes::Bytes;
 use gateway_core::clock::now;
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::{Answer, Exchange, Response, Stage};
+use gateway_core::joint::Joint;
 use gateway_core::plugin::{BodyFlow, Fault, Flow, OnError};
 use gateway_core::{Body, Error, Kind, Origin, Phase, Plugin, problem};
 use http::header::{CONTENT_LENGTH, LOCATION};
@@ -292,7 +293,10 @@ fn sending<'a>(
 
 async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin>) -> Attempted {
     if plugin.phases().has(Phase::Service) {
-        return match plugin.serve(&exchange, body, None).await {
+        let joint = Joint::new(&exchange);
+        let answered = plugin.serve(&exchange, &joint, body, None).await;
+        joint.end(&mut exchange);
+        return match answered {
             Ok(answer) => Ok(around::place(exchange, answer)),
             Err(unanswered) => {
                 let error = unserved(&unanswered.fault, &exchange);

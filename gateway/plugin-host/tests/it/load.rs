@@ -75,6 +75,30 @@ fn imports_that_nobody_offers_are_named() {
     assert!(matches!(&refused, LoadError::Foreign(names, _) if names == &["wasi:cli/environment@0.2.3"]), "{refused}");
 }
 
+#[test]
+fn a_component_of_wasi_http_has_what_we_offer_but_the_messages_and_other_versions() {
+    for (import, is_foreign) in [
+        ("gateway:plugin/request@0.1.0", true),
+        ("gateway:plugin/response@0.1.0", true),
+        ("gateway:plugin/kv@0.2.0", true),
+        ("other:package/kv@0.1.0", true),
+        ("gateway:plugin/kv@0.1.7", false),
+        ("gateway:plugin/exchange@0.1.0", false),
+    ] {
+        let text = format!(
+            "(component (import \"{import}\" (instance $imported)) (instance $empty)
+                (export \"wasi:http/handler@0.3.0\" (instance $empty)))"
+        );
+        let refused = kit::host().load("x", &wat::parse_str(text).unwrap()).err().unwrap();
+        match refused {
+            LoadError::Foreign(names, _) if is_foreign => assert_eq!(names, [import]),
+            // What it exports is no handler; its imports were taken.
+            LoadError::Import(_) if !is_foreign => {}
+            other => panic!("{import}: {other}"),
+        }
+    }
+}
+
 /// W12: what a file says of itself is shown to people at a terminal.
 #[test]
 fn w12_names_in_a_file_steer_no_terminal() {

@@ -1,6 +1,7 @@
 //! One request in an instance: what the guest may do for it, and what it is told of the rest of the chain and of services.
 
 use super::body::{Lent, Taken};
+use super::loan::Loan;
 use super::worker::Life;
 use crate::capabilities::quoted;
 use crate::grant::{Capability, Origin};
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     /// The trace that what it asks is told in, at the span of this call.
     trace: Option<Trace>,
     next: Option<Arc<dyn Next>>,
+    /// The exchange, for a guest that calls what `gateway:plugin` offers.
+    lent: Option<Loan>,
     settings: Arc<PluginSettings>,
     kept: Arc<Kept>,
     made: AtomicU32,
@@ -56,20 +59,22 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn new(
         exchange: &Exchange,
+        deadline: Instant,
         trace: Option<Trace>,
         next: Option<Arc<dyn Next>>,
+        lent: Option<Loan>,
         settings: &Arc<PluginSettings>,
         kept: &Arc<Kept>,
     ) -> Self {
-        let wall = settings.limits.wall.map(|wall| clock::now() + wall);
         Self {
             id: exchange.id.clone(),
             dispatch: Arc::clone(&exchange.dispatch),
             depth: exchange.depth.saturating_add(1),
-            deadline: wall.map_or(exchange.deadline, |wall| wall.min(exchange.deadline)),
+            deadline,
             authority: Arc::clone(&exchange.request.authority),
             trace,
             next,
+            lent,
             settings: Arc::clone(settings),
             kept: Arc::clone(kept),
             made: AtomicU32::new(0),
@@ -142,6 +147,11 @@ impl Call {
     /// What the authority is where the guest names none.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The exchange, for what `gateway:plugin` offers.
+    pub(crate) fn lent(&self) -> Option<&Loan> {
+        self.lent.as_ref()
     }
 
     /// An error of a body for the guest. The error itself is kept: it is told as whose fault it was, also through a guest.

@@ -2,6 +2,7 @@
 
 use super::body::{Answer, Lent, Taken, Untouched};
 use super::call::Call;
+use super::loan::Loan;
 use super::state::HttpState;
 use super::worker::{AT_ONCE, Full, Maker};
 use crate::abi::Abi;
@@ -13,8 +14,10 @@ use crate::load::{LoadError, Loaded};
 use crate::meter::Stop;
 use crate::plugin::{Books, Instances, PluginSettings};
 use crate::pool::LOOK;
+use crate::state::State;
 use gateway_core::exchange::Request;
 use gateway_core::headers::strip_hop_by_hop;
+use gateway_core::joint::Joint;
 use gateway_core::plugin::{FaultKind, Next};
 use gateway_core::trace::Trace;
 use gateway_core::{Body, Exchange, Phase, clock};
@@ -23,6 +26,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 use thread_local::ThreadLocal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::handler::{
@@ -36,6 +40,8 @@ pub(crate) struct Http {
     linked: Arc<ProxyPre<HttpState>>,
     abi: Abi,
     slots: u32,
+    /// Whether its guests call what `gateway:plugin` offers.
+    lends: bool,
     settings: Arc<PluginSettings>,
     kept: Arc<Kept>,
     /// Instances stay on the thread that serves their requests, as connections do.
@@ -76,6 +82,7 @@ impl Http {
             linked,
             abi,
             slots,
+            lends: !loaded.capabilities.is_empty(),
             settings,
             kept,
             handlers: ThreadLocal::new(),
@@ -116,16 +123,30 @@ impl Http {
     pub(crate) fn prepare(
         &self,
         exchange: &Exchange,
+        joint: &Arc<Joint>,
         trace: Option<Trace>,
         body: Body,
         next: Option<Arc<dyn Next>>,
-        books: &Arc<Books>,
-        phase: Phase,
+        (books, phase): (&Arc<Books>, Phase),
     ) -> Prepared {
-        let call = Arc::new(Call::new(exchange, trace, next, &self.settings, &self.kept));
+        let deadline = self.settings.limits.wall.map(|wall| clock::now() + wall);
+        let deadline = deadline.map_or(exchange.deadline, |wall| wall.min(exchange.deadline));
+        let lent = self.lends.then(|| self.lend(exchange, trace.clone(), joint, deadline));
+        let call = Arc::new(Call::new(exchange, deadline, trace, next, lent, &self.settings, &self.kept));
         let lent = Lent::new(body, Arc::clone(&call));
         let untouched = Some(lent.untouched());
         Prepared { request: request(&exchange.request, lent), call, untouched, books: Arc::clone(books), phase }
+    }
+
+    /// The exchange, for what its guest calls of `gateway:plugin`.
+    fn lend(&self, exchange: &Exchange, trace: Option<Trace>, joint: &Arc<Joint>, deadline: Instant) -> Loan {
+        let pulse = Arc::clone(&self.host.shared.pulse);
+        let mut state = State::new(Arc::clone(&self.settings), Arc::clone(&self.kept), pulse);
+        let mut copy = exchange.fork(exchange.request.clone());
+        copy.trace = trace;
+        // The CPU time is the store's: the meter is asked for the deadline only.
+        state.begin(copy, self.settings.limits.cpu, deadline);
+        Loan::new(state, Some(Arc::clone(joint)))
     }
 
     /// Has a guest answer.

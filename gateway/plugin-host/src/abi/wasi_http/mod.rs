@@ -4,13 +4,16 @@
 //! The way of a request: `http.rs` gives it a place and hands it to the pool of wasmtime-wasi-http, whose workers (`worker.rs`) have an
 //! instance each and run up to sixteen requests in it. What the guest calls is `calls.rs`; which request it calls for is found by its task
 //! (`call.rs`). Bodies stream through `body.rs`, both ways, and are moved where the guest hands one on as it came. `budget.rs` counts its CPU
-//! time. wasmtime calls its support of 0.3 experimental.
+//! time. What `gateway:plugin` offers is there as well (`capabilities.rs`), on the exchange of the request (`loan.rs`). wasmtime calls its
+//! support of 0.3 experimental.
 
 mod body;
 mod budget;
 mod call;
 mod calls;
+mod capabilities;
 mod http;
+mod loan;
 mod output;
 mod state;
 mod worker;
@@ -42,6 +45,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HttpState>> {
     p2::add_only_http_to_linker_async(&mut linker)?;
     p3::bindings::http::types::add_to_linker::<_, wasmtime_wasi_http::WasiHttp>(&mut linker, state::view)?;
     calls::add_to_linker(&mut linker)?;
+    capabilities::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -60,11 +64,16 @@ pub(crate) fn link(
 
 /// What a component asks for. One without a manifest was written for another host: it has what is granted of what its interfaces can use.
 pub(crate) fn asked(loaded: &Loaded, grants: &Grants) -> Vec<Capability> {
-    match &loaded.manifest {
-        Some(manifest) => manifest.capabilities.clone(),
-        None if grants.has(Capability::Http) => vec![Capability::Http],
-        None => Vec::new(),
+    if let Some(manifest) = &loaded.manifest {
+        return manifest.capabilities.clone();
     }
+    let uses = |interface: &str| loaded.capabilities.iter().any(|used| used == interface);
+    let can_use = |capability: &Capability| match capability {
+        Capability::Http => true,
+        Capability::Identity | Capability::SetUpstream => uses("exchange"),
+        named => uses(named.name()),
+    };
+    Capability::ALL.into_iter().filter(|capability| grants.has(*capability) && can_use(capability)).collect()
 }
 
 /// Whether a configuration says nothing.

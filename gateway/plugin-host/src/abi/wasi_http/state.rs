@@ -1,11 +1,13 @@
 //! What a store of a `wasi:http` component holds beside the guest.
 
 use super::call::Call;
+use super::loan::{Borrowed, Loan};
 use super::output::Output;
 use crate::capabilities::log::Level;
 use crate::kept::Kept;
 use crate::plugin::PluginSettings;
-use crate::state::Room;
+use crate::pulse::Pulse;
+use crate::state::{Room, State};
 use gateway_core::headers::is_reserved;
 use http::HeaderName;
 use http::header::{CONTENT_LENGTH, TRAILER};
@@ -33,6 +35,8 @@ pub(crate) struct HttpState {
     pub(crate) room: Room,
     /// Which request each task of the guest's is for. A request that is over is not kept by an instance that goes on.
     tasks: HashMap<GuestTaskId, Weak<Call>>,
+    /// For what a guest asks of `gateway:plugin` outside of a request: at its start, or when that is over.
+    own: Loan,
 }
 
 /// What wasmtime-wasi-http asks.
@@ -42,7 +46,7 @@ struct Hooks {
 }
 
 impl HttpState {
-    pub(crate) fn new(settings: &Arc<PluginSettings>, kept: &Arc<Kept>) -> Self {
+    pub(crate) fn new(settings: &Arc<PluginSettings>, kept: &Arc<Kept>, pulse: Arc<Pulse>) -> Self {
         let output = |level| Output::new(Arc::clone(settings), Arc::clone(kept), level);
         // No files, no variables, no arguments, and no sockets whatever address they are for.
         let wasi = WasiCtx::builder()
@@ -58,7 +62,8 @@ impl HttpState {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(128 << 10);
         let room = Room::new(settings.limits.memory);
-        Self { wasi, http, table, hooks: Hooks { current: Weak::new() }, room, tasks: HashMap::new() }
+        let own = Loan::new(State::new(Arc::clone(settings), Arc::clone(kept), pulse), None);
+        Self { wasi, http, table, hooks: Hooks { current: Weak::new() }, room, tasks: HashMap::new(), own }
     }
 
     /// A task of the guest's begins to answer a request.
@@ -66,6 +71,12 @@ impl HttpState {
         self.hooks.current = Arc::downgrade(call);
         self.tasks.retain(|_, call| call.strong_count() > 0);
         self.tasks.insert(task, Arc::downgrade(call));
+    }
+
+    /// What a call of `gateway:plugin` by this task works on.
+    pub(crate) fn borrow(&self, task: Option<GuestTaskId>) -> wasmtime::Result<Borrowed> {
+        let call = task.and_then(|task| self.call(task));
+        call.as_ref().and_then(|call| call.lent()).unwrap_or(&self.own).borrow()
     }
 
     /// Which request a task is for, while that is not over.

@@ -156,10 +156,11 @@ impl HandlerState for Maker {
         let permits = self.permits()?;
         let limits = &self.settings.limits;
         let pulse = Arc::clone(&self.host.shared.pulse);
+        let state = HttpState::new(&self.settings, &self.kept, Arc::clone(&pulse));
         let budget = Arc::new(Budget::new(limits.start, limits.cpu, pulse));
         let life = Arc::new(Life::new(Arc::clone(&budget)));
         let concurrent = self.host.concurrent()?;
-        let mut store = Store::new(&concurrent.engine, HttpState::new(&self.settings, &self.kept));
+        let mut store = Store::new(&concurrent.engine, state);
         store.limiter(|state| &mut state.room);
         store.set_hostcall_fuel(limits.transfer());
         store.epoch_deadline_callback(move |_| budget.tick());

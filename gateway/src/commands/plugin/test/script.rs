@@ -9,6 +9,7 @@ use bytes::Bytes;
 use gateway_core::attributes::Owner;
 use gateway_core::dispatch::{BoxFuture, Call as SubRequest, Dispatch, Target};
 use gateway_core::exchange::{Answer, Exchange};
+use gateway_core::joint::Joint;
 use gateway_core::plugin::{
     BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Phases, Streamed, Summary, Unanswered,
 };
@@ -198,7 +199,7 @@ impl Plugin for Around {
         Box::pin(async move { (exchange, Ok(answer)) })
     }
 
-    fn serve(&self, _: &Exchange, body: Body, _: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed> {
+    fn serve(&self, _: &Exchange, _: &Arc<Joint>, body: Body, _: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed> {
         let message = "it answers with no stream".to_owned();
         let fault = Fault { plugin: Arc::clone(&self.name), phase: Phase::Service, kind: FaultKind::Trap, message };
         Box::pin(async move { Err(Unanswered { fault, body: Some(body) }) })
