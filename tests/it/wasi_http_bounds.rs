@@ -175,3 +175,49 @@ fn a_component_of_0_2_streams_for_longer_than_its_deadline() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("0\r\n\r\n"), "{answer}");
     assert_eq!(answer.matches("abc").count(), 6, "{answer}");
 }
+
+#[test]
+fn w6_an_instance_of_wasi_http_is_one_configurations_and_fresh_where_asked() {
+    let upstream = Upstream::ok();
+    let other =
+        "[[route]]\nname = \"other\"\nmatch = { prefix = \"/other\" }\nchain = [\"second\"]\nupstream = \"service\"\n";
+    let second = "[plugin.second]\nfile = \"middleware.wasm\"\ngrants = { http = [\"service\"] }\n";
+    let served = |client: &mut Client, path: &str| client.get(path).header("x-served").map(str::to_owned);
+    let shared = setup(&upstream, &format!("{second}{other}")).argument("--threads=1").start();
+    let mut client = shared.client();
+    let counts: Vec<_> = (0..3).map(|_| served(&mut client, "/around")).collect();
+    assert_eq!(counts, ["1", "2", "3"].map(|count| Some(count.to_owned())));
+    assert_eq!(served(&mut client, "/other").as_deref(), Some("1"), "W6: state crossed from one plugin to another");
+    let fresh = setup(&upstream, "isolation = \"request\"").argument("--threads=1").start();
+    let mut client = fresh.client();
+    for _ in 0..5 {
+        assert_eq!(served(&mut client, "/around").as_deref(), Some("1"), "W6: a fresh instance remembers");
+    }
+}
+
+/// A million of each kind are called by hand.
+#[test]
+fn w7_instances_of_wasi_http_are_replaced_and_leak_nothing() {
+    let upstream = Upstream::ok();
+    let chain = vec!["\"middleware\""; 16].join(", ");
+    let route = format!(
+        "[[route]]\nname = \"many\"\nmatch = {{ prefix = \"/many\" }}\nchain = [{chain}]\nanswer = \"proxy\"\n"
+    );
+    let gateway = setup(&upstream, &route).argument("--threads=1").start();
+    let mut client = gateway.client();
+    let mut load = |requests: usize| {
+        for _ in 0..requests {
+            let response = client.get("/many");
+            assert_eq!(response.status, 200);
+            let served = response.headers.iter().filter(|(name, _)| name == "x-served");
+            served.for_each(|(_, count)| assert!(count.parse::<usize>().unwrap() <= 128, "W7: {count} uses"));
+        }
+    };
+    load(200);
+    let before = gateway.memory();
+    load(800);
+    let grown = gateway.memory().saturating_sub(before);
+    assert!(grown < 4 * 1024, "W7: {grown} KiB");
+    assert_eq!(plugin(&gateway, "middleware", "calls"), 16_000);
+    assert_eq!(plugin(&gateway, "proxy", "calls"), 1_000);
+}

@@ -42,6 +42,8 @@ pub(crate) struct Said {
     pub(crate) withheld: Vec<HeaderName>,
     /// It was said to caches like this one, by a field of their own.
     pub(crate) is_targeted: bool,
+    /// Some of it cannot be read. It may well forbid to store the answer, and nothing else that is said allows it again.
+    pub(crate) is_unreadable: bool,
 }
 
 impl Asked {
@@ -80,8 +82,7 @@ impl Said {
             for line in headers.get_all(CACHE_CONTROL) {
                 match line.to_str() {
                     Ok(line) => directives(line).for_each(|(name, value)| said.take(&name, value.as_deref())),
-                    // What cannot be read may well forbid it.
-                    Err(_) => said.no_store = true,
+                    Err(_) => said.is_unreadable = true,
                 }
             }
             said

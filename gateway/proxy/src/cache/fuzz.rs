@@ -39,7 +39,9 @@ pub fn answers(data: &[u8]) {
     let answered = Answered { status, headers: &said, is_restricted: false, requested: received, received, date };
     let (wishes, words) = (Asked::of(&asked), Said::of(&said));
     if let Ok(terms) = policy.store(&answered) {
-        assert!(!words.no_store && !words.private && !is_endless(&said), "{said:?} is stored");
+        // RFC 9111 5.2.2.3: who understands the status need not heed `no-store` beside it.
+        let is_forbidden = words.is_unreadable || words.private || (words.no_store && !words.must_understand);
+        assert!(!is_forbidden && !is_endless(&said), "{said:?} is stored");
         for later in [0, 1, 60, 1 << 31] {
             let later = received.checked_add(Duration::from_secs(later)).unwrap_or(received);
             let _ = (policy.reuse(&terms, &wishes, later), terms.age(later), terms.left(later));

@@ -131,7 +131,7 @@ impl Policy for Rfc9111 {
             true => !is_understood(status),
             false => said.no_store,
         };
-        if is_forbidden || said.private {
+        if is_forbidden || said.private || said.is_unreadable {
             return Err(Refusal::Forbidden);
         }
         if vary::is_endless(headers) {

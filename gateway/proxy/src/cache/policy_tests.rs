@@ -220,7 +220,8 @@ fn what_may_be_stored() {
             ("cache-control: max-age=60\npragma: no-cache", 59, FRESH),
         ],
     );
-    let mut obscure = fields("cache-control: max-age=60");
+    // Nothing beside it allows it again.
+    let mut obscure = fields("cache-control: max-age=60, must-understand");
     obscure.append("cache-control", HeaderValue::from_bytes(b"no-\xffstore").unwrap());
     let at = now();
     let answered = Answered {
