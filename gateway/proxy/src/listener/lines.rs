@@ -113,7 +113,8 @@ impl Lines {
             return;
         }
         // One that says something of the framing is kept whole, however its value is padded: hyper bounds the head that it stands in.
-        let is_whole = self.state == State::Field && is_looked_for(if self.kept.is_empty() { part } else { &self.kept });
+        let is_whole =
+            self.state == State::Field && is_looked_for(if self.kept.is_empty() { part } else { &self.kept });
         let room = if is_whole { part.len() } else { KEPT.saturating_sub(self.kept.len()).min(part.len()) };
         self.kept.extend_from_slice(part.get(..room).unwrap_or_default());
         self.last = part.last().copied().unwrap_or(self.last);
