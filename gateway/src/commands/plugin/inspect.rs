@@ -41,7 +41,13 @@ fn text(file: &Path, inspection: &Inspection) {
     print(format_args!("imports       {}", inspection.imports.join(", ")));
     let Some(manifest) = &inspection.manifest else {
         // What was written for another host asks for nothing; calls of services are granted to it all the same.
-        let granted = if inspection.abi == Abi::Gateway { "nothing" } else { "nothing but `http`" };
+        let granted = match inspection.abi {
+            Abi::Gateway => "nothing",
+            _ if inspection.imports.iter().any(|import| import.starts_with("gateway:plugin/")) => {
+                "nothing but `http` and what its imports of `gateway:plugin` are for"
+            }
+            _ => "nothing but `http`",
+        };
         print(format_args!("manifest      none: the file's name is its name, and {granted} can be granted"));
         return;
     };
