@@ -28,8 +28,11 @@ mod plugin;
 mod pool;
 mod pulse;
 mod schema;
+#[expect(unreachable_pub, reason = "`tests/models` has this file as well, and others see it there")]
+mod shelves;
 mod state;
 mod statistics;
+mod sync;
 mod threads;
 mod watch;
 

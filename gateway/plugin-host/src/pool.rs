@@ -12,14 +12,13 @@ use crate::kept::Kept;
 use crate::limits::{IDLE, PATIENCE};
 use crate::load::LoadError;
 use crate::plugin::PluginSettings;
+use crate::shelves::Shelves;
 use gateway_core::Phase;
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::places::Places;
 use gateway_core::plugin::FaultKind;
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
-use thread_local::ThreadLocal;
 use tokio::sync::{Notify, Semaphore};
 
 /// How often a waiting call looks for room that another plugin gave back: nobody tells it of that.
@@ -31,8 +30,8 @@ pub(crate) struct Pool {
     pub(crate) component: Component,
     pub(crate) settings: Arc<PluginSettings>,
     pub(crate) kept: Arc<Kept>,
-    /// Locked by another thread only to steal, to sweep and to count.
-    shelves: ThreadLocal<Mutex<Shelf>>,
+    /// Those that stand idle.
+    shelves: Shelves<Instance>,
     /// Places of the process that an instance takes.
     slots: u32,
     capacity: usize,
@@ -41,9 +40,6 @@ pub(crate) struct Pool {
     queued: Places,
     returned: Notify,
 }
-
-/// Idle instances of a thread. An instance has one place in memory for life: moving it costs each call some hundred bytes.
-type Shelf = Vec<Box<Instance>>;
 
 /// What a call that needs an instance got.
 enum Place {
@@ -66,7 +62,7 @@ impl Pool {
             slots,
             settings,
             kept,
-            shelves: ThreadLocal::new(),
+            shelves: Shelves::default(),
             capacity,
             permits: Arc::new(Semaphore::new(capacity)),
             queued: Places::new(capacity),
@@ -94,8 +90,7 @@ impl Pool {
             return None;
         }
         let slot = slot(phase);
-        let own = self.shelves.get().and_then(|shelf| pick(&mut shelf.lock(), slot));
-        own.or_else(|| self.shelves.iter().find_map(|shelf| pick(&mut *shelf.try_lock()?, slot)))
+        self.shelves.take(|instance| instance.slot == slot)
     }
 
     /// An instance where none is idle: a new one, or the next that comes back. Not what most calls do, so they do not carry
@@ -118,7 +113,7 @@ impl Pool {
         let now = self.host.shared.now();
         if instance.is_good(now) && !self.settings.isolate {
             instance.rest(now);
-            self.shelves.get_or_default().lock().push(instance);
+            self.shelves.put(instance);
         } else {
             drop(instance);
         }
@@ -157,26 +152,17 @@ impl Pool {
     pub(crate) fn sweep(&self) {
         let now = self.host.shared.now();
         let limit = u64::try_from(IDLE.as_millis()).unwrap_or(u64::MAX);
-        for shelf in &self.shelves {
-            // Stores are dropped after the lock, which a call may want meanwhile.
-            let old: Vec<_> = shelf.lock().extract_if(.., |instance| instance.idle(now) >= limit).collect();
-            drop(old);
-        }
+        self.shelves.sweep(|instance| instance.idle(now) >= limit);
     }
 
-    /// Drops one idle instance, the one on the bottom of a shelf: it was used longest ago there.
+    /// Drops one idle instance, where there is one.
     pub(crate) fn shed(&self) -> bool {
-        self.shelves.iter().any(|shelf| {
-            let mut shelf = shelf.lock();
-            let shed = (!shelf.is_empty()).then(|| shelf.remove(0));
-            drop(shelf);
-            shed.is_some()
-        })
+        self.shelves.shed()
     }
 
     /// Idle instances.
     pub(crate) fn idle(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.lock().len()).sum()
+        self.shelves.sum(|_| 1)
     }
 
     /// All instances.
@@ -186,14 +172,8 @@ impl Pool {
 
     /// Linear memory of the idle instances, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.lock().iter().map(|instance| instance.memory()).sum::<usize>()).sum()
+        self.shelves.sum(Instance::memory)
     }
-}
-
-/// The last that fits: its pages are the warmest.
-fn pick(shelf: &mut Shelf, slot: u8) -> Option<Box<Instance>> {
-    let position = shelf.iter().rposition(|instance| instance.slot == slot)?;
-    Some(shelf.remove(position))
 }
 
 fn slot(phase: Phase) -> u8 {
