@@ -26,8 +26,8 @@ use steps::{STEPS, Stage};
 /// Of a run that is long enough to tell growth from noise.
 const LONG: Duration = Duration::from_secs(300);
 
-/// Steps without a pause before such a run is judged. The heap and the slots of instances grow with the first changes, not with time: three
-/// of 13 steps load a plugin, and from the hundredth load on both only go up and down.
+/// Steps without a pause before such a run is judged: the heap and the slots of instances grow with the first changes, not with time, and
+/// three of 13 steps load a plugin.
 const WARM_UP: u32 = 400;
 
 /// KiB in ten minutes.
