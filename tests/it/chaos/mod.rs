@@ -26,10 +26,6 @@ use steps::{STEPS, Stage};
 /// Of a run that is long enough to tell growth from noise.
 const LONG: Duration = Duration::from_secs(300);
 
-/// Steps without a pause before such a run is judged: the heap and the slots of instances grow with the first changes, not with time, and
-/// three of 13 steps load a plugin.
-const WARM_UP: u32 = 400;
-
 /// KiB in ten minutes.
 const SLOPE: f64 = 1024.0;
 
@@ -105,15 +101,11 @@ fn r1_r2_r3_r4_r7_f1_f7_chaos_leaves_nothing_unexplained() {
     let load = Load::start(address, &troubles);
     let stage = Stage { gateway: &gateway, address, services: &services, troubles: &troubles, clock: &clock, plugins };
 
-    let warm_up = if length < LONG { 0 } else { WARM_UP };
-    let mut start = Instant::now();
+    let start = Instant::now();
     let (mut samples, mut turn, mut before) = (Vec::new(), 0, None);
     let mut next = steps.iter().cycle();
     let (mut report, mut problems) = (String::new(), BTreeMap::<String, u32>::new());
-    while turn <= warm_up || start.elapsed() < length {
-        if turn == warm_up {
-            start = Instant::now();
-        }
+    while start.elapsed() < length {
         if let Some((_, step)) = next.next() {
             step(&stage, turn);
         }
@@ -122,20 +114,17 @@ fn r1_r2_r3_r4_r7_f1_f7_chaos_leaves_nothing_unexplained() {
             // What is compiled next has nowhere to go.
             full.iter().for_each(Disk::fill);
         }
-        let is_warm = turn > warm_up;
-        thread::sleep(if is_warm { pause } else { pause / 20 });
+        thread::sleep(pause);
         let status = gateway.status();
         for problem in status["reload"]["problems"].as_array().into_iter().flatten() {
             let text = problem["message"].as_str().unwrap_or_default().chars().take(90).collect();
             *problems.entry(text).or_default() += 1;
         }
         // Where all steps begin again the gateway is as it was, and what it needed once it has had.
-        if (turn as usize).is_multiple_of(steps.len()) && is_warm && start.elapsed() > length / 4 {
+        if (turn as usize).is_multiple_of(steps.len()) && start.elapsed() > length / 4 {
             before.get_or_insert_with(|| descriptors(&gateway));
         }
-        if is_warm {
-            samples.push((start.elapsed().as_secs_f64(), gateway.memory() as f64));
-        }
+        samples.push((start.elapsed().as_secs_f64(), gateway.memory() as f64));
     }
     gateway.replace("gateway.toml", config(&services, "the end").as_bytes());
     until("the last change is in force", || (gateway.get("/word").text() == "the end").then_some(()));
