@@ -95,7 +95,7 @@ pub enum LogTarget {
         path: PathBuf,
         /// When a new one is begun.
         rotation: Rotation,
-        /// How many of them are kept.
+        /// How many of them are kept, or one more.
         keep: usize,
     },
 }

@@ -3,8 +3,8 @@
 //! There is one for each request that was served, so nothing here goes by `Display` that is in every line.
 
 use super::Settings;
-use super::entry::{Told, each};
-use gateway_config::LogFormat;
+use super::entry::{Form, tell};
+use gateway_config::{LogField, LogFormat};
 use gateway_core::hex::digits;
 use gateway_core::observe::Record;
 use itoa::Buffer;
@@ -12,17 +12,13 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// How a line begins, and what stands before each value of it.
-pub(super) struct Labels {
-    /// As it is where the value is the first of its line.
-    first: Vec<Label>,
-    next: Vec<Label>,
-}
+/// What stands before each value of a line, in JSON with the quote that it begins with.
+pub(super) struct Labels(Vec<Label>);
 
-/// What stands before a value. So many bytes are always copied, and those that are not its own cut off again: copying as many as there are is
+/// A text that is the same in line after line. So many bytes are always copied, and those that are not its own cut off again: copying as many as there are is
 /// guessed wrong most of the time, and costs more.
 struct Label {
-    begin: [u8; 24],
+    begin: [u8; 32],
     length: usize,
     /// What does not fit.
     rest: Vec<u8>,
@@ -30,7 +26,7 @@ struct Label {
 
 impl Label {
     fn new(text: &str) -> Self {
-        let (mut begin, bytes) = ([0; 24], text.as_bytes());
+        let (mut begin, bytes) = ([0; 32], text.as_bytes());
         let (fits, rest) = bytes.split_at(bytes.len().min(begin.len()));
         if let Some(place) = begin.get_mut(..fits.len()) {
             place.copy_from_slice(fits);
@@ -49,19 +45,16 @@ impl Label {
 }
 
 impl Labels {
-    /// Names are words and tokens, which have nothing to escape.
-    pub(super) fn new(names: &[String], format: LogFormat) -> Self {
-        let label = |begin: &str| {
-            let label = |name: &String| match format {
-                LogFormat::Json => Label::new(&format!("{begin}\"{name}\":")),
-                LogFormat::Text => Label::new(&format!("{begin}{name}=")),
-            };
-            names.iter().map(label).collect()
+    pub(super) fn new(fields: &[LogField], format: LogFormat) -> Self {
+        // Names are words and tokens, which have nothing to escape.
+        let label = |field: &LogField| match (format, field) {
+            (LogFormat::Text, _) => Label::new(&format!("{}=", field.name())),
+            (LogFormat::Json, LogField::Status | LogField::Received | LogField::Sent | LogField::Milliseconds) => {
+                Label::new(&format!("\"{}\":", field.name()))
+            }
+            (LogFormat::Json, _) => Label::new(&format!("\"{}\":\"", field.name())),
         };
-        match format {
-            LogFormat::Json => Self { first: label("{"), next: label(",") },
-            LogFormat::Text => Self { first: label(""), next: label(" ") },
-        }
+        Self(fields.iter().map(label).collect())
     }
 }
 
@@ -70,105 +63,148 @@ impl Labels {
 pub(super) struct Lines {
     pub(super) bytes: Vec<u8>,
     /// The second that was told last, and its text up to the point before its fraction.
-    second: Option<(u64, String)>,
+    second: Option<(u64, Label)>,
 }
 
 impl Lines {
     /// Puts a line behind the others.
     pub(super) fn put(&mut self, record: &Record, settings: &Settings) {
         let is_json = settings.log.format == LogFormat::Json;
-        let mut labels = &settings.labels.first;
-        for (position, told) in each(record, settings) {
-            let Some(label) = labels.get(position) else { continue };
-            label.put(&mut self.bytes);
-            labels = &settings.labels.next;
-            match told {
-                Told::Text(text) => self.text(&text, is_json),
-                Told::Word(word) => self.quoted(is_json, |lines| lines.bytes.extend_from_slice(word.as_bytes())),
-                Told::Whole(number) => self.whole(number),
-                Told::Time(time) => self.quoted(is_json, |lines| lines.time(time)),
-                Told::Address(address) => self.quoted(is_json, |lines| lines.address(address)),
-                Told::Trace(id) => self.quoted(is_json, |lines| {
-                    lines.bytes.extend_from_slice(&digits((id >> 64) as u64));
-                    lines.bytes.extend_from_slice(&digits(id as u64));
-                }),
-                Told::Milliseconds(duration) => self.milliseconds(duration),
-            }
+        if is_json {
+            self.bytes.push(b'{');
+        }
+        let before = self.bytes.len();
+        tell(record, settings, &mut Line { lines: self, labels: &settings.labels, is_json });
+        // What stands between two values stands behind the last one as well.
+        if self.bytes.len() > before {
+            self.bytes.pop();
         }
         self.bytes.extend_from_slice(if is_json { b"}\n" } else { b"\n" });
     }
+}
 
-    fn quoted(&mut self, is_json: bool, tell: impl FnOnce(&mut Self)) {
-        if is_json {
-            self.bytes.push(b'"');
-        }
-        tell(self);
-        if is_json {
-            self.bytes.push(b'"');
-        }
-    }
+/// One of them, as it is made.
+struct Line<'a> {
+    lines: &'a mut Lines,
+    labels: &'a Labels,
+    is_json: bool,
+}
 
-    fn text(&mut self, text: &str, is_json: bool) {
-        if !is_json && is_word(text) {
-            self.bytes.extend_from_slice(text.as_bytes());
-        } else if is_plain(text) {
-            self.quoted(true, |lines| lines.bytes.extend_from_slice(text.as_bytes()));
-        } else {
-            let _ = serde_json::to_writer(&mut self.bytes, text);
+impl Line<'_> {
+    /// Begins a value.
+    fn label(&mut self, field: usize) {
+        if let Some(label) = self.labels.0.get(field) {
+            label.put(&mut self.lines.bytes);
         }
     }
 
-    fn whole(&mut self, number: u64) {
-        self.bytes.extend_from_slice(Buffer::new().format(number).as_bytes());
+    fn put(&mut self, bytes: &[u8]) {
+        self.lines.bytes.extend_from_slice(bytes);
+    }
+
+    /// Ends one that is quoted in JSON.
+    fn close(&mut self) {
+        self.put(if self.is_json { b"\"," } else { b" " });
+    }
+
+    /// Ends a number.
+    fn end(&mut self) {
+        self.put(if self.is_json { b"," } else { b" " });
+    }
+
+    /// A point and so many digits, the most that are asked for.
+    fn fraction(&mut self, digits: u32, number: u32) {
+        let mut buffer = Buffer::new();
+        // Its first digit is where the point is.
+        let text = buffer.format(10_u32.pow(digits) + number);
+        self.lines.bytes.push(b'.');
+        self.put(text.get(1..).unwrap_or_default().as_bytes());
+    }
+}
+
+impl Form for Line<'_> {
+    fn text(&mut self, field: usize, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.label(field);
+        if is_plain(text) && (self.is_json || is_word(text)) {
+            self.put(text.as_bytes());
+            return self.close();
+        }
+        if self.is_json {
+            // The label's quote: what comes has quotes of its own.
+            self.lines.bytes.pop();
+        }
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(&mut self.lines.bytes, text);
+        self.end();
+    }
+
+    fn word(&mut self, field: usize, word: &str) {
+        if !self.is_json && !is_word(word) {
+            return self.text(field, word);
+        }
+        if !word.is_empty() {
+            self.label(field);
+            self.put(word.as_bytes());
+            self.close();
+        }
+    }
+
+    fn whole(&mut self, field: usize, number: u64) {
+        self.label(field);
+        self.put(Buffer::new().format(number).as_bytes());
+        self.end();
     }
 
     /// `2026-11-26T18:40:00.000001Z` (RFC 3339).
-    fn time(&mut self, time: SystemTime) {
+    fn time(&mut self, field: usize, time: SystemTime) {
+        self.label(field);
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let (second, text) = match self.second.take() {
-            Some((second, text)) if second == since.as_secs() => (second, text),
-            _ => {
-                let mut text = humantime::format_rfc3339_seconds(time).to_string();
-                text.truncate(text.trim_end_matches('Z').len());
-                (since.as_secs(), text)
-            }
-        };
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.second = Some((second, text));
-        self.fraction::<6>(since.subsec_micros());
-        self.bytes.push(b'Z');
-    }
-
-    /// A point and so many digits.
-    fn fraction<const DIGITS: usize>(&mut self, mut number: u32) {
-        let mut text = [b'0'; DIGITS];
-        for digit in text.iter_mut().rev() {
-            *digit += (number % 10) as u8;
-            number /= 10;
+        if self.lines.second.as_ref().is_none_or(|(second, _)| *second != since.as_secs()) {
+            let text = humantime::format_rfc3339_seconds(time).to_string();
+            self.lines.second = Some((since.as_secs(), Label::new(text.trim_end_matches('Z'))));
         }
-        self.bytes.push(b'.');
-        self.bytes.extend_from_slice(&text);
+        if let Some((_, text)) = &self.lines.second {
+            text.put(&mut self.lines.bytes);
+        }
+        self.fraction(6, since.subsec_micros());
+        self.lines.bytes.push(b'Z');
+        self.close();
     }
 
-    fn address(&mut self, address: IpAddr) {
+    fn address(&mut self, field: usize, address: IpAddr) {
+        self.label(field);
         match address {
             IpAddr::V4(address) => {
-                for (position, octet) in address.octets().into_iter().enumerate() {
-                    if position > 0 {
-                        self.bytes.push(b'.');
-                    }
-                    self.whole(octet.into());
+                for octet in address.octets() {
+                    self.put(Buffer::new().format(octet).as_bytes());
+                    self.lines.bytes.push(b'.');
                 }
+                self.lines.bytes.pop();
             }
             // Writing to memory does not fail.
-            IpAddr::V6(address) => drop(write!(self.bytes, "{address}")),
+            IpAddr::V6(address) => drop(write!(self.lines.bytes, "{address}")),
         }
+        self.close();
+    }
+
+    fn trace(&mut self, field: usize, id: u128) {
+        self.label(field);
+        self.put(&digits((id >> 64) as u64));
+        self.put(&digits(id as u64));
+        self.close();
     }
 
     /// As far as whole microseconds: what is behind them is noise.
-    fn milliseconds(&mut self, duration: Duration) {
-        self.whole(duration.as_millis().try_into().unwrap_or(u64::MAX));
-        self.fraction::<3>(duration.subsec_micros() % 1000);
+    fn milliseconds(&mut self, field: usize, duration: Duration) {
+        self.label(field);
+        let micros = duration.subsec_micros();
+        let whole = duration.as_secs().saturating_mul(1_000).saturating_add((micros / 1_000).into());
+        self.put(Buffer::new().format(whole).as_bytes());
+        self.fraction(3, micros % 1_000);
+        self.end();
     }
 }
 
@@ -255,6 +291,12 @@ mod tests {
         let expected = "{\"status\":200,\"header.x-a-name-that-fits-no-label\":\"curl\",\"query\":\"token=REDACTED&page=1\",\
                         \"header.authorization\":\"REDACTED\",\"milliseconds\":1.234}\n";
         assert_eq!(written(&record(), LogFormat::Json, fields), expected);
+    }
+
+    #[test]
+    fn an_entry_without_anything_is_an_object() {
+        assert_eq!(written(&record(), LogFormat::Json, vec![LogField::Consumer]), "{}\n");
+        assert_eq!(written(&record(), LogFormat::Text, vec![LogField::Consumer]), "\n");
     }
 
     #[test]

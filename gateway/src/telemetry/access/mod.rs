@@ -1,14 +1,16 @@
 //! The access log: an entry for each exchange that is over.
 //!
-//! A thread that serves makes a record and hands it over; another one makes a line of it and writes, many lines at once.
+//! A thread that serves makes a line of each, while what is in it is at hand; another one writes, many lines at once.
 
 mod entry;
+mod file;
 mod line;
 mod redact;
 mod writer;
 
 pub(crate) use entry::entry;
-pub(crate) use writer::{Writer, appender};
+pub(crate) use file::appender;
+pub(crate) use writer::Writer;
 
 use super::otlp::Exporter;
 use gateway_config::{AccessLog, LogField};
@@ -42,7 +44,7 @@ impl Settings {
         };
         let headers = log.fields.iter().filter_map(header).collect();
         let names: Vec<String> = log.fields.iter().map(LogField::name).collect();
-        let labels = Labels::new(&names, log.format);
+        let labels = Labels::new(&log.fields, log.format);
         Arc::new(Self { names, labels, redaction: Redaction::new(&log.redact), headers, log: log.clone() })
     }
 }
@@ -83,10 +85,9 @@ impl Observer for Access {
     }
 
     fn ended(&self, record: Box<Record>, _: u8) {
-        let settings = Arc::clone(&self.settings);
         match &self.outlet {
-            Outlet::Writer(writer) => writer.offer(settings, record),
-            Outlet::Collector(exporter) => exporter.offer_entry(settings, record),
+            Outlet::Writer(writer) => writer.put(&self.settings, &record),
+            Outlet::Collector(exporter) => exporter.offer_entry(Arc::clone(&self.settings), record),
         }
     }
 }

@@ -77,7 +77,7 @@ section! {
         "file" => file: Spanned<PlainText>, required;
         /// When a new one is begun, in UTC.
         "rotate" => rotate: Rotation, default(Rotation::Daily);
-        /// How many of them are kept.
+        /// How many of them are kept, or one more, where it rotates.
         "keep" => keep: Count<1, 10_000>, default(Count::new(7));
     }
 }
