@@ -14,6 +14,9 @@ const HOST_STACK: usize = 512 << 10;
 /// less, each of them has one (docs/decisions/0020).
 const RESERVATION: u64 = 4 << 30;
 
+/// Slots that stand ready for the plugin that had them last, while there are others that nobody has ever used.
+const WARM: u32 = 16;
+
 /// Stacks of one instance whose guest does several things at once.
 const STACKS: u32 = 20;
 
@@ -44,6 +47,8 @@ fn config(instances: u32, stacks: u32) -> Config {
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .max_memory_size(MEMORY_CEILING)
+        // Those of plugins that are gone go to the next one, rather than as many as 100 staying dirty for nobody.
+        .max_unused_warm_slots(WARM)
         // What a small guest dirties is zeroed in place when its slot is reused: cheaper than giving pages back.
         .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(16 << 10)
