@@ -112,11 +112,11 @@ impl Line<'_> {
         self.put(if self.is_json { b"," } else { b" " });
     }
 
-    /// A point and so many digits, the most that are asked for.
-    fn fraction(&mut self, digits: u32, number: u32) {
+    /// A point and so many digits.
+    fn fraction<const DIGITS: u32>(&mut self, number: u32) {
         let mut buffer = Buffer::new();
         // Its first digit is where the point is.
-        let text = buffer.format(10_u32.pow(digits) + number);
+        let text = buffer.format(const { 10_u32.pow(DIGITS) } + number);
         self.lines.bytes.push(b'.');
         self.put(text.get(1..).unwrap_or_default().as_bytes());
     }
@@ -169,7 +169,7 @@ impl Form for Line<'_> {
         if let Some((_, text)) = &self.lines.second {
             text.put(&mut self.lines.bytes);
         }
-        self.fraction(6, since.subsec_micros());
+        self.fraction::<6>(since.subsec_micros());
         self.lines.bytes.push(b'Z');
         self.close();
     }
@@ -203,7 +203,7 @@ impl Form for Line<'_> {
         let micros = duration.subsec_micros();
         let whole = duration.as_secs().saturating_mul(1_000).saturating_add((micros / 1_000).into());
         self.put(Buffer::new().format(whole).as_bytes());
-        self.fraction(3, micros % 1_000);
+        self.fraction::<3>(micros % 1_000);
         self.end();
     }
 }
