@@ -150,7 +150,7 @@ pub(crate) enum Plugin {
         /// What some toolchain made, a core module or a component; nothing is compiled then
         #[arg(long, value_name = "FILE")]
         module: Option<PathBuf>,
-        /// Where to put the component; written whole, then renamed into place
+        /// Where to put the component: a file whose name ends in `.wasm`, or a folder; written whole, then renamed into place
         #[arg(long, short, value_name = "FILE OR FOLDER")]
         output: Option<PathBuf>,
     },

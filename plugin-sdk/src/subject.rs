@@ -69,17 +69,19 @@ impl Part {
                 None => "a".to_owned(),
             },
             Self::Route => format!("r:{}", bounded(&exchange::route())),
-            Self::Header(name) => named("h", request::header(name)),
-            Self::Param(name) => named("p", exchange::param(name)),
-            Self::Attribute(name) => named("t", attribute::get(name)),
+            Self::Header(name) => named("h", name, request::header(name)),
+            Self::Param(name) => named("p", name, exchange::param(name)),
+            Self::Attribute(name) => named("t", name, attribute::get(name)),
         }
     }
 }
 
-fn named(kind: &str, value: Option<String>) -> String {
+/// With its name: `acme` in one header is not who `acme` in another is.
+fn named(kind: &str, name: &str, value: Option<String>) -> String {
+    let name = bounded(name).replace(':', "%3A");
     match value {
-        Some(value) => format!("{kind}:{}", bounded(&value)),
-        None => kind.to_owned(),
+        Some(value) => format!("{kind}:{name}:{}", bounded(&value)),
+        None => format!("{kind}:{name}"),
     }
 }
 
@@ -133,7 +135,8 @@ impl<'de> Visitor<'de> for Parts {
             return Err(A::Error::custom("only one of `header`, `param` and `attribute` may be given"));
         }
         let part = match kind.as_str() {
-            "header" => Part::Header(name),
+            // Names of fields have no case.
+            "header" => Part::Header(name.to_ascii_lowercase()),
             "param" => Part::Param(name),
             "attribute" => Part::Attribute(name),
             _ => return Err(A::Error::unknown_field(&kind, &["header", "param", "attribute"])),

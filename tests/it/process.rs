@@ -80,6 +80,13 @@ fn explain_says_the_way_and_where_it_was_written() {
     ] {
         assert!(way.contains(expected), "{expected}: {way}");
     }
+    for (url, told) in [
+        ("https://127.0.0.1:8080/orders/17", "scheme      no TLS handshake succeeds here"),
+        ("http://127.0.0.1:9/orders/17", "port        no listener has port 9"),
+    ] {
+        let output = gateway(folder.path(), &["explain", "GET", url]);
+        assert!(text(&output.stdout).contains(told), "{url}: {}", text(&output.stdout));
+    }
     let output = gateway(folder.path(), &["explain", "POST", "http://127.0.0.1:8080/orders/17"]);
     assert!(output.status.code() == Some(1) && text(&output.stdout).contains("405"));
 }

@@ -1,6 +1,7 @@
 //! What fuzzers call (`fuzz/`): each entry takes any bytes and asserts what must hold of them. No program calls them.
 
 use crate::capabilities::{crypto, fields, log};
+use crate::grant::Grants;
 use crate::inspect::inspect;
 use crate::manifest::Manifest;
 use gateway_core::headers::is_reserved;
@@ -20,7 +21,7 @@ pub fn manifest(data: &[u8]) {
     let Ok(manifest) = Manifest::parse(data) else { return };
     assert!(!format!("{}{}{}", manifest.name, manifest.version, manifest.description).contains(char::is_control));
     for configuration in [json!(null), json!({}), json!({ "a": [1, "x", { "b": null }] })] {
-        let _ = manifest.problems(&configuration);
+        let _ = manifest.problems(&configuration, &Grants::default());
     }
     let again = serde_json::to_vec(&manifest).map(|text| Manifest::parse(&text));
     assert!(matches!(again, Ok(Ok(again)) if again == manifest), "a manifest that is not read again");

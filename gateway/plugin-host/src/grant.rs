@@ -72,12 +72,12 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// What is in force: what was asked for and granted. Fails for what was asked for and is not granted.
-    pub(crate) fn for_asked(mut self, asked: &[Capability]) -> Result<Self, LoadError> {
+    /// What is in force: what was asked for and granted. Fails for what was asked for and is not granted, unless it is `optional`.
+    pub(crate) fn for_asked(mut self, asked: &[Capability], optional: &[Capability]) -> Result<Self, LoadError> {
         for capability in Capability::ALL {
             match (asked.contains(&capability), self.has(capability)) {
                 (true, false) => return Err(LoadError::NotGranted(capability)),
-                (false, true) => self.withdraw(capability),
+                (false, true) if !optional.contains(&capability) => self.withdraw(capability),
                 _ => {}
             }
         }
@@ -243,12 +243,15 @@ mod tests {
     #[test]
     fn asked_and_granted_is_in_force_and_nothing_else() {
         let granted = || Grants { identity: true, http_origins: vec!["http://A".to_owned()], ..Grants::default() };
-        let inforce = granted().for_asked(&[Capability::Http]).unwrap();
+        let inforce = granted().for_asked(&[Capability::Http], &[]).unwrap();
         assert!(!inforce.identity);
         assert_eq!(inforce.http_origins, ["http://a:80"]);
-        assert!(matches!(granted().for_asked(&[Capability::Secrets]), Err(LoadError::NotGranted(Capability::Secrets))));
+        let refused = granted().for_asked(&[Capability::Secrets], &[]);
+        assert!(matches!(refused, Err(LoadError::NotGranted(Capability::Secrets))));
+        let optional = granted().for_asked(&[], &[Capability::Identity, Capability::Secrets]).unwrap();
+        assert!(optional.identity && optional.secrets.is_empty() && optional.http_origins.is_empty());
         let path = Grants { http_origins: vec!["http://a/b".to_owned()], ..Grants::default() };
-        assert!(matches!(path.for_asked(&[Capability::Http]), Err(LoadError::Origin(..))));
+        assert!(matches!(path.for_asked(&[Capability::Http], &[]), Err(LoadError::Origin(..))));
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Host {
         let kept = self.kept(&settings.name);
         let guest = match &loaded.linked {
             Linked::Gateway(component) => {
-                settings.grants = settings.grants.for_asked(loaded.asked())?;
+                settings.grants = settings.grants.for_asked(loaded.asked(), loaded.optional())?;
                 let pool =
                     Pool::new(self, component.clone(), loaded.slots, Arc::new(settings.clone()), Arc::clone(&kept));
                 self.shared.pools.lock().push(Arc::downgrade(&pool));
@@ -153,7 +153,7 @@ impl Host {
             }
             Linked::WasiHttp(linked) => {
                 let asked = wasi_http::asked(&loaded, &settings.grants);
-                settings.grants = settings.grants.for_asked(&asked)?;
+                settings.grants = settings.grants.for_asked(&asked, loaded.optional())?;
                 let reads = loaded.capabilities.iter().any(|interface| interface == "config");
                 if !reads && !wasi_http::is_empty(&settings.config) {
                     return Err(LoadError::Unreadable);

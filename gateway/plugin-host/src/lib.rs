@@ -27,6 +27,7 @@ mod meter;
 mod plugin;
 mod pool;
 mod pulse;
+mod reach;
 mod schema;
 #[expect(unreachable_pub, reason = "`tests/models` has this file as well, and others see it there")]
 mod shelves;

@@ -52,6 +52,12 @@ impl Loaded {
     pub fn asked(&self) -> &[Capability] {
         self.manifest.as_ref().map_or(&[], |manifest| &manifest.capabilities)
     }
+
+    /// What it can do without; nothing without a manifest.
+    #[must_use]
+    pub fn optional(&self) -> &[Capability] {
+        self.manifest.as_ref().map_or(&[], |manifest| &manifest.optional)
+    }
 }
 
 /// Why something is no plugin, or cannot be one here. Reads after the plugin's name and a colon.

@@ -2,7 +2,8 @@
 //! its source.
 
 use crate::capabilities::log::printable;
-use crate::grant::Capability;
+use crate::grant::{Capability, Grants};
+use crate::reach::Reach;
 use crate::schema::{self, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,9 +31,12 @@ pub struct Manifest {
     /// The phases it exports.
     #[serde(default)]
     pub phases: Vec<String>,
-    /// What it asks for.
+    /// What it asks for: it cannot be used without.
     #[serde(default)]
     pub capabilities: Vec<Capability>,
+    /// What it uses where it is granted, and can do without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<Capability>,
     /// A JSON Schema of its configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
@@ -58,10 +62,11 @@ impl Manifest {
         Ok(self)
     }
 
-    /// Everything in a configuration that the schema does not allow. Nothing without a schema.
+    /// Everything in a configuration that the schema does not allow, and every URL in it that would be called and is not granted.
+    /// Nothing without a schema.
     #[must_use]
-    pub fn problems(&self, configuration: &Value) -> Vec<Problem> {
-        self.schema.as_ref().map_or_else(Vec::new, |schema| schema::problems(schema, configuration))
+    pub fn problems(&self, configuration: &Value, grants: &Grants) -> Vec<Problem> {
+        self.schema.as_ref().map_or_else(Vec::new, |schema| schema::problems(schema, configuration, Reach::of(grants)))
     }
 }
 
@@ -97,6 +102,9 @@ pub struct Source {
     /// See [`Manifest::capabilities`].
     #[serde(default)]
     pub capabilities: Vec<Capability>,
+    /// See [`Manifest::optional`].
+    #[serde(default)]
+    pub optional: Vec<Capability>,
     /// A file with a JSON Schema, relative to `plugin.toml`.
     #[serde(default)]
     pub schema: Option<PathBuf>,
@@ -117,6 +125,12 @@ pub fn parse_toml(text: &str) -> Result<Source, String> {
 }
 
 impl Source {
+    /// Whether it may use a capability, where that is granted.
+    #[must_use]
+    pub fn may_use(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability) || self.optional.contains(&capability)
+    }
+
     /// The manifest of this component. `schema` is what [`Source::schema`] names, read.
     ///
     /// # Errors
@@ -130,6 +144,7 @@ impl Source {
             api: inspection.version,
             phases: inspection.phases.iter().map(|phase| phase.name().to_owned()).collect(),
             capabilities: self.capabilities,
+            optional: self.optional,
             schema,
         };
         manifest.checked()

@@ -1,6 +1,8 @@
 //! A plugin's configuration against the JSON Schema in its manifest.
 
-use jsonschema::{PatternOptions, Validator};
+use crate::reach::{self, Reach};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 /// Something in a configuration that the schema does not allow.
@@ -13,8 +15,9 @@ pub struct Problem {
 }
 
 /// A validator of a schema; the error says why it is none.
-fn validator(schema: &Value) -> Result<Validator, String> {
+fn validator(schema: &Value, reach: Reach) -> Result<Validator, String> {
     jsonschema::options()
+        .with_keyword(reach::KEYWORD, move |_, _, _| Ok(Box::new(reach.clone())))
         // The linear engine: a pattern in a manifest is a stranger's.
         .with_pattern_options(PatternOptions::regex())
         .build(schema)
@@ -24,7 +27,7 @@ fn validator(schema: &Value) -> Result<Validator, String> {
 /// Whether it is a schema at all, and one that is checked in bounded time.
 pub(crate) fn check(schema: &Value) -> Result<(), String> {
     Walk { root: schema, followed: Vec::new(), left: WEIGHT }.over(schema)?;
-    validator(schema).map(drop)
+    validator(schema, Reach::default()).map(drop)
 }
 
 /// Parts of a schema, references followed. Two references on each of thirty levels are a thousand million.
@@ -85,12 +88,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Everything in `configuration` that the schema does not allow.
-pub(crate) fn problems(schema: &Value, configuration: &Value) -> Vec<Problem> {
-    match validator(schema) {
+/// Everything in `configuration` that the schema does not allow, and every service in it that is out of reach.
+pub(crate) fn problems(schema: &Value, configuration: &Value, reach: Reach) -> Vec<Problem> {
+    match validator(schema, reach) {
         Ok(validator) => validator
             .iter_errors(configuration)
-            .map(|error| Problem { pointer: error.instance_path().to_string(), message: error.masked().to_string() })
+            .map(|error| Problem { pointer: error.instance_path().to_string(), message: told(&error) })
             .collect(),
         Err(reason) => {
             vec![Problem { pointer: String::new(), message: format!("the plugin's schema is none: {reason}") }]
@@ -98,10 +101,34 @@ pub(crate) fn problems(schema: &Value, configuration: &Value) -> Vec<Problem> {
     }
 }
 
+/// What is wrong; where nothing of several fits, why none does.
+fn told(error: &ValidationError<'_>) -> String {
+    let (ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }) = error.kind() else {
+        return error.masked().to_string();
+    };
+    let mut reasons: Vec<_> = context.iter().filter_map(|errors| errors.first()).map(told).collect();
+    reasons.dedup();
+    reasons.join(", or ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn problems(schema: &Value, configuration: &Value) -> Vec<Problem> {
+        super::problems(schema, configuration, Reach::default())
+    }
+
+    #[test]
+    fn where_nothing_fits_it_is_told_what_would() {
+        let schema = json!({ "properties": { "missing": { "oneOf": [
+            { "enum": ["null", "omit"] },
+            { "type": "object" },
+        ] } } });
+        let [problem] = problems(&schema, &json!({ "missing": "skip" })).try_into().unwrap();
+        assert_eq!(problem.message, "value is not one of \"null\" or \"omit\", or value is not of type \"object\"");
+    }
 
     #[test]
     fn every_problem_has_its_place_and_no_value() {

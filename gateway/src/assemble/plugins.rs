@@ -5,7 +5,7 @@ use super::{Assembler, Assembly};
 use gateway_config::{Config, Diagnostic, LimitGrant, OnError, PluginUse};
 use gateway_core::limit::{Limiter, Values};
 use gateway_core::plugin;
-use gateway_plugin_host::{Grants, Limits, PluginSettings, WasmPlugin};
+use gateway_plugin_host::{Capability, Grants, Limits, LoadError, PluginSettings, WasmPlugin};
 use gateway_store::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub(super) fn install(
     let mut problems = Vec::new();
     for written in &config.plugins {
         let Some(version) = components.of(written) else { continue };
-        let checked = check(written, version);
+        let grants = grants(written, assembler, stores);
+        let checked = check(written, &grants, version);
         if !checked.is_empty() {
             problems.extend(checked);
             continue;
@@ -39,25 +40,43 @@ pub(super) fn install(
         let plugin = match kept(written, version, stores, previous) {
             Some(plugin) => Ok(plugin),
             None => {
-                let settings = settings(written, assembler, stores);
+                let settings = settings(written, grants);
                 assembler.runtime.block_on(assembler.host.plugin(Arc::clone(&version.component), settings))
             }
         };
         match plugin {
             Ok(plugin) => installed.push(Installed { written: written.clone(), version: version.clone(), plugin }),
-            Err(error) => {
-                let message = format!("plugin `{}`: {}", written.name, gateway_core::error::chain(&error));
-                problems.push(at(written, Diagnostic::error("plugin-configure", message)));
-            }
+            Err(error) => problems.push(told(written, &error)),
         }
     }
     if problems.is_empty() { Ok(installed) } else { Err(problems) }
 }
 
+/// Why a plugin does not start; of its configuration, where that is written.
+fn told(written: &PluginUse, error: &LoadError) -> Diagnostic {
+    let message = format!("plugin `{}`: {}", written.name, gateway_core::error::chain(error));
+    let diagnostic = Diagnostic::error("plugin-configure", message);
+    match (error, written.config_places.get("")) {
+        (LoadError::NotGranted(capability), _) => {
+            let grant = match capability {
+                Capability::Http => "http = [\"UPSTREAM\"]",
+                Capability::SetUpstream => "set-upstream = [\"UPSTREAM\"]",
+                Capability::Secrets => "secrets = [\"SECRET\"]",
+                Capability::Identity => "identity = true",
+                Capability::Limit => "limit = true",
+                Capability::Crypto => "crypto = true",
+            };
+            at(written, diagnostic).hint(format!("write `grants = {{ {grant} }}` under `[plugin.{}]`", written.name))
+        }
+        (LoadError::Configure(_), Some(place)) => diagnostic.at(place),
+        _ => at(written, diagnostic),
+    }
+}
+
 /// The configuration against the schema that the component carries; each problem at its own place.
-fn check(written: &PluginUse, version: &Version) -> Vec<Diagnostic> {
+fn check(written: &PluginUse, grants: &Grants, version: &Version) -> Vec<Diagnostic> {
     let Some(manifest) = &version.component.manifest else { return Vec::new() };
-    let problems = manifest.problems(written.config.value());
+    let problems = manifest.problems(written.config.value(), grants);
     let diagnostic = |problem: gateway_plugin_host::Problem| {
         let mut pointer = problem.pointer.as_str();
         // A missing key has no place: the nearest table that was written has.
@@ -120,27 +139,31 @@ fn kept(
     Some(Arc::clone(&previous?.plugins.iter().find(same)?.plugin))
 }
 
-fn settings(written: &PluginUse, assembler: &Assembler, stores: &Stores) -> PluginSettings {
+fn grants(written: &PluginUse, assembler: &Assembler, stores: &Stores) -> Grants {
     let names = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
     let grants = &written.grants;
+    Grants {
+        identity: grants.identity,
+        http_upstreams: names(&grants.http_upstreams),
+        http_origins: grants.http_origins.clone(),
+        secrets: grants.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect(),
+        set_upstream: names(&grants.set_upstream),
+        limit: match &grants.limit {
+            LimitGrant::None => None,
+            LimitGrant::Local => Some(Arc::new(assembler.budgets.clone()) as Arc<dyn Limiter>),
+            LimitGrant::Store(name) => stores.get(name).map(|store| Arc::new(store.clone()) as Arc<dyn Limiter>),
+        },
+        kv: grants.kv.as_ref().and_then(|name| Some(Arc::new(stores.get(name)?.clone()) as Arc<dyn Values>)),
+        crypto: grants.crypto,
+    }
+}
+
+fn settings(written: &PluginUse, grants: Grants) -> PluginSettings {
     let limits = &written.limits;
     PluginSettings {
         name: Arc::clone(&written.name),
         config: written.config.value().to_string(),
-        grants: Grants {
-            identity: grants.identity,
-            http_upstreams: names(&grants.http_upstreams),
-            http_origins: grants.http_origins.clone(),
-            secrets: grants.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect(),
-            set_upstream: names(&grants.set_upstream),
-            limit: match &grants.limit {
-                LimitGrant::None => None,
-                LimitGrant::Local => Some(Arc::new(assembler.budgets.clone()) as Arc<dyn Limiter>),
-                LimitGrant::Store(name) => stores.get(name).map(|store| Arc::new(store.clone()) as Arc<dyn Limiter>),
-            },
-            kv: grants.kv.as_ref().and_then(|name| Some(Arc::new(stores.get(name)?.clone()) as Arc<dyn Values>)),
-            crypto: grants.crypto,
-        },
+        grants,
         limits: Limits {
             cpu: limits.cpu,
             start: limits.start,

@@ -135,11 +135,31 @@ pub(crate) fn explain(assembly: &Assembly, question: &Question, url: &str) -> Ex
         // A public name in front of the gateway has a port of its own.
         listeners = assembly.config.listeners.iter().collect();
     }
-    Explanation {
-        method: request.method.to_string(),
-        url: url.to_owned(),
-        listeners: listeners.into_iter().map(|listener| on(assembly, listener, request)).collect(),
+    let on = |listener: &Listener| {
+        let mut said = on(assembly, listener, request);
+        said.way.splice(0..0, reached(listener, question, url));
+        said
+    };
+    let listeners = listeners.into_iter().map(on).collect();
+    Explanation { method: request.method.to_string(), url: url.to_owned(), listeners }
+}
+
+/// Why a request to this URL would not come to the listener as it is, where that can be told.
+fn reached(listener: &Listener, question: &Question, url: &str) -> Option<Line> {
+    let mut way = Way::default();
+    let is_https = url.split_once("://").map(|(scheme, _)| scheme.eq_ignore_ascii_case("https"));
+    match (question.port?, is_https, &listener.tls) {
+        // Port 0 is whichever the system gives.
+        (port, ..) if ![port, 0].contains(&listener.address.port()) => {
+            way.say("port", format!("no listener has port {port}: so it goes on if something in front hands it on"));
+        }
+        (_, Some(false), Some(_)) => {
+            way.say("scheme", "plain HTTP is refused here with 400: this listener takes HTTPS")
+        }
+        (_, Some(true), None) => way.say("scheme", "no TLS handshake succeeds here: this listener takes plain HTTP"),
+        _ => {}
     }
+    way.0.pop()
 }
 
 impl Explanation {

@@ -70,7 +70,9 @@ fn dispatch(way: &mut Way, assembly: &Assembly, route: &Route, request: &Request
                 way.say("websocket", format!("closed after {:?} without a byte", websocket.idle));
             }
             let within = forward.retry.per_try.unwrap_or(route.deadline);
-            way.say("retry", format!("{} times, each try within {within:?}", forward.retry.times));
+            let times =
+                if forward.retry.times == 1 { "once".to_owned() } else { format!("{} times", forward.retry.times) };
+            way.say("retry", format!("{times}, each try within {within:?}"));
         }
         Dispatch::Answer(position) => {
             if let Some(installed) = assembly.plugins.get(*position) {

@@ -205,6 +205,8 @@ fn asked() -> Vec<String> {
     struct Asked {
         #[serde(default)]
         capabilities: Vec<String>,
+        #[serde(default)]
+        optional: Vec<String>,
     }
     let path = Path::new("plugin.toml");
     if !path.exists() {
@@ -212,5 +214,6 @@ fn asked() -> Vec<String> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
     let asked = text.and_then(|text| toml::from_str::<Asked>(&text).map_err(|error| error.to_string()));
-    asked.unwrap_or_else(|error| panic!("plugin.toml: {error}")).capabilities
+    let Asked { capabilities, optional } = asked.unwrap_or_else(|error| panic!("plugin.toml: {error}"));
+    [capabilities, optional].concat()
 }

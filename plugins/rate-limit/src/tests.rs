@@ -45,6 +45,16 @@ fn past_the_rate_there_is_an_answer_that_says_when() {
 }
 
 #[test]
+fn the_same_value_of_two_fields_is_two_subjects() {
+    let by = |field: &str| json!({ "rate": "1/m", "per": { "header": field } });
+    let acme = || get().header("x-tenant", "acme").header("x-plan", "acme");
+    let first = acme().run::<RateLimit>(by("x-tenant"));
+    let other = acme().after(&first).run::<RateLimit>(by("x-plan"));
+    let again = acme().after(&other).run::<RateLimit>(by("X-Tenant"));
+    assert_eq!([first, other, again].map(|outcome| outcome.response.status), [200, 200, 429]);
+}
+
+#[test]
 fn whom_a_request_counts_for() {
     let consumer = |name: &str| get().attribute("consumer", name);
     let cases: Vec<(Value, Vec<Exchange>, &[u16])> = vec![

@@ -60,6 +60,7 @@ pub(crate) fn asking(component: &[u8], capabilities: &[gateway_plugin_host::Capa
         api: "0.1.0".to_owned(),
         phases: vec![],
         capabilities: capabilities.to_vec(),
+        optional: vec![],
         schema: None,
     };
     manifest::embed(component, &manifest)

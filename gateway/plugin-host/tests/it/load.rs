@@ -4,7 +4,9 @@ use crate::guest::{Guest, key_check};
 use crate::kit::{self, on_request};
 use gateway_core::Phase;
 use gateway_core::plugin::Plugin;
-use gateway_plugin_host::{Abi, Capability, Host, HostError, HostOptions, LoadError, Manifest, inspect, manifest};
+use gateway_plugin_host::{
+    Abi, Capability, Grants, Host, HostError, HostOptions, LoadError, Manifest, inspect, manifest,
+};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -140,7 +142,7 @@ fn a_manifest_goes_in_and_comes_out() {
     assert_eq!(inspection.manifest, Some(manifest.clone()));
     assert_eq!(inspection.phases, [Phase::OnRequest]);
     assert!(inspection.imports.contains(&"gateway:plugin/request@0.1.0".to_owned()));
-    assert_eq!(manifest.problems(&json!({})).len(), 1);
+    assert_eq!(manifest.problems(&json!({}), &Grants::default()).len(), 1);
     let loaded = kit::host().load("test", &component).unwrap();
     assert_eq!(loaded.asked(), [Capability::Identity, Capability::SetUpstream]);
 

@@ -64,5 +64,9 @@ export const word = (text, meaning) => el("span", { class: meaning }, text);
 export const number = (value) =>
   value >= 1e6 ? `${(value / 1e6).toFixed(1)} M` : value >= 1e4 ? `${(value / 1e3).toFixed(1)} k` : String(Math.round(value * 10) / 10);
 
-export const milliseconds = (value) =>
-  value === null ? "–" : value >= 1000 ? `${(value / 1000).toFixed(2)} s` : value >= 10 ? `${value.toFixed(0)} ms` : `${value.toFixed(1)} ms`;
+export const milliseconds = (value) => {
+  if (value === null) return "–";
+  if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
+  if (value >= 10) return `${value.toFixed(0)} ms`;
+  return value >= 1 || value === 0 ? `${value.toFixed(1)} ms` : `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} µs`;
+};

@@ -22,13 +22,21 @@ export function routes(list, now, before) {
   ], list, "No routes.");
 }
 
+const faults = (plugin) => plugin.traps + plugin.cpu_exceeded + plugin.wall_exceeded + plugin.bad_output;
+
+/** One component may stand in several places, with a configuration for each. */
+const placed = (plugin) => `${plugin.name} ${plugin.place}`;
+
+/** The sums of each place, for `rate`. */
+export const places = (list) => Object.fromEntries(list.map((plugin) => [placed(plugin), { calls: plugin.calls, faults: faults(plugin) }]));
+
 export function plugins(list, now, before) {
-  const faults = (plugin) => plugin.traps + plugin.cpu_exceeded + plugin.wall_exceeded + plugin.bad_output;
   const state = (plugin) => {
     if (plugin.breaker_open) return word("resting", "bad");
     if (plugin.rolled_back_from) return word("rolled back", "warn");
-    return rate(now, before, "plugins", plugin.name, "faults") > 0 ? word("failing", "bad") : word("good", "good");
+    return rate(now, before, "places", placed(plugin), "faults") > 0 ? word("failing", "bad") : word("good", "good");
   };
+  // Counted by name: of all places together.
   const cost = (plugin) => {
     const calls = rate(now, before, "plugins", plugin.name, "calls");
     return calls > 0 ? milliseconds(rate(now, before, "plugins", plugin.name, "busy") / calls) : "–";
@@ -38,11 +46,12 @@ export function plugins(list, now, before) {
   table("plugins", [
     { title: "Plugin", of: (plugin) => plugin.name },
     { title: "State", of: state },
-    { title: "Calls/s", of: (plugin) => number(rate(now, before, "plugins", plugin.name, "calls")), kind: "number", wide: true },
+    { title: "Calls/s", of: (plugin) => number(rate(now, before, "places", placed(plugin), "calls")), kind: "number", wide: true },
     { title: "CPU/call", of: cost, kind: "number" },
     { title: "Faults", of: (plugin) => number(faults(plugin)), kind: "number" },
     { title: "Last error", of: told, kind: "path" },
     { title: "Version", of: (plugin) => plugin.version ?? plugin.sha256.slice(0, 12), wide: true },
+    { title: "Written", of: (plugin) => plugin.place, kind: "mono", wide: true },
     { title: "Instances", of: (plugin) => number(plugin.instances.live), kind: "number", wide: true },
   ], list, "No plugins.");
 }

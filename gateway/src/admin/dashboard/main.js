@@ -32,6 +32,7 @@ async function look() {
   const [figures, status, failures] = await Promise.all([get("/figures"), get("/status"), get("/failures")]);
   if (known.generation !== figures.generation) known = { generation: figures.generation, routes: await get("/routes") };
   byId("login").hidden = true;
+  figures.places = lists.places(status.plugins);
   const before = history.at(-1);
   if (!before || figures.at - before.at >= POINT) {
     if (before) take(figures, before);

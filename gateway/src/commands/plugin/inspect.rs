@@ -57,6 +57,10 @@ fn text(file: &Path, inspection: &Inspection) {
     }
     let asked: Vec<_> = manifest.capabilities.iter().map(|capability| capability.name()).collect();
     print(format_args!("asks for      {}", if asked.is_empty() { "nothing".to_owned() } else { asked.join(", ") }));
+    let optional: Vec<_> = manifest.optional.iter().map(|capability| capability.name()).collect();
+    if !optional.is_empty() {
+        print(format_args!("may use       {}", optional.join(", ")));
+    }
     match &manifest.schema {
         None => print("schema        none: any configuration is taken"),
         Some(schema) => print(format_args!("schema        {schema:#}")),

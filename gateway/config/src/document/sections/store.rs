@@ -21,14 +21,14 @@ section! {
         "password" => password: SecretValue, optional;
         /// A file in PEM, relative to this one: the authorities that sign its certificate; the system's when not written.
         "ca" => ca: Spanned<PlainText>, optional;
-        /// What keys begin with: gateways that share budgets have the same.
+        /// What keys begin with, `gateway` when not written: gateways that share budgets have the same.
         "prefix" => prefix: Name, optional;
         /// For each command, and for a connection.
         "timeout" => timeout: Time, default(Time::milliseconds(100));
         /// What limits do while it does not answer: each gateway counts for itself, nothing is allowed, or everything.
         "when-away" => when_away: WhenAway, default(WhenAway::Local);
-        /// How much of a budget one gateway may take ahead of its requests, so that Redis is not asked for each. `false` has it
-        /// asked for each.
+        /// How much of a budget one gateway may take ahead of its requests, so that Redis is not asked for each; `"5 %"` when not
+        /// written. `false` has it asked for each.
         "ahead" => ahead: Ahead, optional;
     }
 }

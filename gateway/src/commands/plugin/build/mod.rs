@@ -34,6 +34,9 @@ pub(super) fn run(folder: &Path, module: Option<&Path>, output: Option<&Path>) -
     let manifest = source.manifest(&component, schema).map_err(anyhow::Error::msg)?;
     warn_of_what_is_not_asked(&component, &manifest)?;
     let component = embed(&component, &manifest);
+    if let Some(folder) = output.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
     replace(&output, &component).with_context(|| format!("cannot write {}", output.display()))?;
     print(format_args!(
         "{} ({} KiB): {}",
@@ -60,19 +63,22 @@ fn describe(folder: &Path) -> anyhow::Result<(Source, Option<serde_json::Value>)
     Ok((source, schema.transpose()?))
 }
 
+/// A name that ends in `.wasm` is the file; any other is a folder, which need not exist yet.
 fn destination(folder: &Path, name: &str, output: Option<&Path>) -> PathBuf {
     let file = format!("{name}.wasm");
     match output {
         None => folder.join(file),
-        Some(output) if output.is_dir() => output.join(file),
-        Some(output) => output.to_path_buf(),
+        Some(output) if output.extension() == Some("wasm".as_ref()) && !output.is_dir() => output.to_path_buf(),
+        Some(folder) => folder.join(file),
     }
 }
 
 fn warn_of_what_is_not_asked(component: &[u8], manifest: &Manifest) -> anyhow::Result<()> {
     let imports = inspect(component)?.imports;
     for (import, capability) in IMPORTS {
-        if imports.iter().any(|name| name.starts_with(import)) && !manifest.capabilities.contains(&capability) {
+        let is_asked =
+            [&manifest.capabilities, &manifest.optional].into_iter().any(|asked| asked.contains(&capability));
+        if imports.iter().any(|name| name.starts_with(import)) && !is_asked {
             let name = capability.name();
             error(format_args!("warning: it uses `{name}`, which plugin.toml does not ask for: calls will be denied"));
         }
@@ -103,5 +109,6 @@ mod tests {
         assert_eq!(destination(Path::new("here"), "a", None), Path::new("here/a.wasm"));
         assert_eq!(destination(Path::new("here"), "a", Some(&folder)), folder.join("a.wasm"));
         assert_eq!(destination(Path::new("here"), "a", Some(Path::new("b.wasm"))), Path::new("b.wasm"));
+        assert_eq!(destination(Path::new("here"), "a", Some(Path::new("new"))), Path::new("new/a.wasm"));
     }
 }

@@ -35,8 +35,7 @@ const GRANTED: [(Capability, &str); 4] = [
 
 /// The interfaces that the plugin imports.
 pub(super) fn imports(source: &Source) -> Vec<&'static str> {
-    let asked =
-        |(capability, name): &(Capability, &'static str)| source.capabilities.contains(capability).then_some(*name);
+    let asked = |(capability, name): &(Capability, &'static str)| source.may_use(*capability).then_some(*name);
     OPEN.into_iter().chain(GRANTED.iter().filter_map(asked)).collect()
 }
 
