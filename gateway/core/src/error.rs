@@ -189,8 +189,10 @@ impl Kind {
 }
 
 impl Error {
-    /// A failure whose origin follows from its kind and that is not to be tried again. The detail is for the log.
+    /// A failure whose origin follows from its kind and that is not to be tried again. The detail is for the log. It is cold: what leads to it is laid
+    /// apart from what serves.
     #[must_use]
+    #[cold]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, origin: kind.origin(), retry: Retry::No, detail: detail.into(), source: None }
     }

@@ -11,6 +11,7 @@ pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// A problem document.
 #[must_use]
+#[cold]
 pub fn answer(status: StatusCode, detail: Option<&str>) -> Answer {
     let mut document = serde_json::Map::new();
     document.insert("type".into(), "about:blank".into());
@@ -27,6 +28,7 @@ pub fn answer(status: StatusCode, detail: Option<&str>) -> Answer {
 
 /// What the client is told of a failure: the kind, never the chain behind it.
 #[must_use]
+#[cold]
 pub fn of(error: &Error) -> Answer {
     let detail = match error.kind().status().as_u16() {
         400..500 => Some(error.detail()),

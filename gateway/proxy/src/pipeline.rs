@@ -137,6 +137,7 @@ pub(crate) async fn through(
     on_response(exchange, body, way.chain, first..end, outcome).await
 }
 
+#[cold]
 fn overloaded(route: &Route, refused: Refused) -> Error {
     let detail = match refused {
         Refused::Full => "has as many requests under way and waiting as it may",
@@ -208,6 +209,7 @@ async fn on_request<'a>(
 
 /// What is stored of the answer stands before it, where the route has a cache; and a route without one may change what another has
 /// stored. On the heap, and nothing for other routes: hyper keeps room for the whole future of a request in each connection (HARDENING P11).
+#[inline(never)]
 fn cached<'a>(
     work: &'a Work<'_>,
     exchange: Box<Exchange>,
@@ -319,6 +321,7 @@ async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin
 }
 
 /// There is nothing to skip to: without its answer the route has none.
+#[cold]
 pub(crate) fn unserved(fault: &Fault, exchange: &Exchange) -> Error {
     tracing::warn!(request = id_of(exchange), plugin = %fault.plugin, phase = fault.phase.name(), kind = fault.kind.word(), detail = fault.message, "plugin failed");
     failed(fault)
@@ -397,6 +400,7 @@ async fn gather_answer(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plu
 }
 
 /// A body that a plugin asked for and that could not be had: too long, it is the upstream's that is too long.
+#[cold]
 fn answer_fault(error: Error) -> Error {
     match error.kind() {
         Kind::BodyTooLarge => {
@@ -412,6 +416,7 @@ fn place(mut exchange: Box<Exchange>, answer: Answer) -> Answered {
     (exchange, Body::from(answer.body))
 }
 
+#[cold]
 fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answered {
     let log = gateway_core::error::chain(error);
     let id = id_of(&exchange);
@@ -426,6 +431,7 @@ fn fail(exchange: Box<Exchange>, error: &Error, outcome: &mut Outcome) -> Answer
 }
 
 /// What a failed call means for the exchange: an error, or nothing where the configuration says to skip.
+#[cold]
 pub(crate) fn denied(plugin: &Arc<dyn Plugin>, fault: &Fault, exchange: &Exchange) -> Option<Error> {
     let skipped = plugin.on_error() == OnError::Skip;
     tracing::warn!(

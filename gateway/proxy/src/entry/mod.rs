@@ -239,6 +239,7 @@ fn handshake(
     }
 }
 
+#[cold]
 fn bad(detail: &str) -> Box<Answer> {
     Box::new(problem::answer(StatusCode::BAD_REQUEST, Some(detail)))
 }
@@ -335,6 +336,7 @@ fn leave(
 }
 
 /// The answer to a handshake: the head, and a tunnel behind it where the service has switched and no plugin made something else of it.
+#[cold]
 fn conclude(
     handshake: Handshake,
     connection: &Connection,
@@ -363,11 +365,13 @@ fn conclude(
 }
 
 /// An answer to a request that is not a request: there is no exchange, so no chain sees it.
+#[cold]
 fn refusal(error: &Error) -> Response<ResponseBody> {
     tracing::debug!(kind = ?error.kind(), detail = error.detail(), "request refused");
     unmade(problem::of(error))
 }
 
+#[cold]
 fn unmade(answer: Answer) -> Response<ResponseBody> {
     let Answer { status, headers, body } = answer;
     let mut response = Response::new(ResponseBody::plain(Body::from(body)));
@@ -380,6 +384,7 @@ fn unmade(answer: Answer) -> Response<ResponseBody> {
     response
 }
 
+#[cold]
 fn not_allowed(methods: &[Method]) -> Answer {
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let mut answer = problem::answer(StatusCode::METHOD_NOT_ALLOWED, Some("the path is known with other methods"));

@@ -28,6 +28,7 @@ pub(super) struct Failed {
 }
 
 impl Failed {
+    #[cold]
     pub(super) fn of(error: Error, again: Option<Box<Request<Body>>>, endpoint: Option<Arc<Endpoint>>) -> Box<Self> {
         Box::new(Self { answer: Err(error), again, endpoint })
     }
@@ -105,16 +106,7 @@ impl Sending<'_> {
                 Ok(response) => return self.judge(response, lease, asked, spare.filter(|_| may_repeat)),
                 Err(silence) => silence,
             };
-            let (error, unsent, covered) = match silence {
-                Silence::Overdue => {
-                    let detail = format!("upstream `{}` sent no answer in time", self.upstream.settings().name);
-                    (Error::new(Kind::HttpResponseTimeout, detail), None, self.policy.timeout)
-                }
-                Silence::Failed(mut failure) => {
-                    let unsent = failure.take_message().map(Box::new);
-                    (response::fault(failure.into_error(), self.upload), unsent, self.policy.reset)
-                }
-            };
+            let (error, unsent, covered) = self.told(silence);
             let was_unsent = unsent.is_some();
             let again = match (unsent, spare) {
                 (Some(unsent), _) => Some(unsent),
@@ -132,6 +124,21 @@ impl Sending<'_> {
             }
             let covered = if was_unsent { self.policy.connect } else { covered && may_repeat };
             return Err(self.fail(error, again.filter(|_| covered), &endpoint));
+        }
+    }
+
+    /// What is told of it, the request where none of it was sent, and whether the policy sends it once more for that.
+    #[cold]
+    fn told(&self, silence: Silence) -> (Error, Option<Box<Request<Body>>>, bool) {
+        match silence {
+            Silence::Overdue => {
+                let detail = format!("upstream `{}` sent no answer in time", self.upstream.settings().name);
+                (Error::new(Kind::HttpResponseTimeout, detail), None, self.policy.timeout)
+            }
+            Silence::Failed(mut failure) => {
+                let unsent = failure.take_message().map(Box::new);
+                (response::fault(failure.into_error(), self.upload), unsent, self.policy.reset)
+            }
         }
     }
 
@@ -193,6 +200,7 @@ impl Sending<'_> {
     }
 
     /// What goes into the books is the endpoint's own fault only.
+    #[cold]
     fn fail(&self, error: Error, again: Option<Box<Request<Body>>>, endpoint: &Arc<Endpoint>) -> Box<Failed> {
         if error.origin() == Origin::Upstream {
             self.upstream.failed(endpoint);

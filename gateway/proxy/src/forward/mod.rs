@@ -93,9 +93,15 @@ impl Onward for Sending<'_> {
 async fn as_it_is(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
     match sending.attempt(request, &[], 0).await {
         Ok(response) => Ok(response),
-        // On the heap: hardly any request comes here.
-        Err(failed) => Box::pin(once_more(sending, failed)).await,
+        Err(failed) => on_the_heap(sending, failed).await,
     }
+}
+
+/// Hardly any request comes here: neither its stack nor its future has room for it.
+#[cold]
+#[inline(never)]
+fn on_the_heap<'a>(sending: &'a Sending<'_>, failed: Box<Failed>) -> BoxFuture<'a, Result<Response<Body>, Error>> {
+    Box::pin(once_more(sending, failed))
 }
 
 async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Response<Body>, Error> {

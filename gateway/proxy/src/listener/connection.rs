@@ -9,13 +9,15 @@ use super::{LINGER, Settings, Shared, Stop, Tls, tls};
 use crate::completion::ResponseBody;
 use crate::entry::{self, Connection, Secure};
 use crate::forward::Peer;
+use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use gateway_core::clock::now;
+use gateway_core::dispatch::BoxFuture;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -33,14 +35,16 @@ const BUFFER: usize = 64 * 1024;
 /// Bytes that HTTP/2 holds of each stream's answer.
 const STREAM_BUFFER: usize = 16 * 1024;
 
+/// A connection of HTTP/1.1.
+type Lines<S> = http1::Connection<TokioIo<ClientStream>, S>;
+
 pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     let settings = shared.settings.load_full();
     let activity = Arc::new(Activity::new(settings.timeouts));
     let socket = Socket::new(tcp, Arc::clone(&activity));
     let (transport, secure) = match &settings.tls {
         None => (Transport::Plain(socket), None),
-        // On the heap, and only as long as it takes.
-        Some(tls) => match Box::pin(handshake(tls, socket, &activity, shared)).await {
+        Some(tls) => match handshake(tls, socket, &activity, shared).await {
             Some((transport, secure)) => (transport, Some(secure)),
             None => return,
         },
@@ -48,13 +52,11 @@ pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>
     let client = &Client { address: peer, secure };
     let mut stream = ClientStream::new(transport, Arc::clone(&activity));
     match first(stream.is_http2(), &activity, shared).await {
-        Some(Ok(true)) => Box::pin(serve_http2(stream, client, shared, &settings, &activity)).await,
+        Some(Ok(true)) => http2(stream, client, shared, &settings, &activity).await,
         Some(Ok(false)) => {
             stream.read_lines();
             loop {
-                // On the heap, and only as long as there is something to serve.
-                let served = Box::pin(serve_http1(stream, client, shared, &settings, &activity));
-                let Some(quiet) = served.await else { return };
+                let Some(quiet) = http1(stream, client, shared, &settings, &activity).await else { return };
                 let Some(Ok(())) = first(quiet.readable(), &activity, shared).await else { return };
                 stream = quiet;
             }
@@ -70,8 +72,19 @@ struct Client {
     secure: Option<Secure>,
 }
 
+/// The same on the heap, for only as long as it takes.
+#[inline(never)]
+fn handshake<'a>(
+    tls: &'a Tls,
+    socket: Socket,
+    activity: &'a Activity,
+    shared: &'a Shared,
+) -> BoxFuture<'a, Option<(Transport, Secure)>> {
+    Box::pin(agree(tls, socket, activity, shared))
+}
+
 /// Agrees on keys, in the time that a head may take: until then nothing is known of who holds the connection.
-async fn handshake(tls: &Tls, socket: Socket, activity: &Activity, shared: &Shared) -> Option<(Transport, Secure)> {
+async fn agree(tls: &Tls, socket: Socket, activity: &Activity, shared: &Shared) -> Option<(Transport, Secure)> {
     activity.head_began();
     let stream = match first(tls.accept(socket), activity, shared).await? {
         Ok(stream) => stream,
@@ -108,6 +121,19 @@ async fn stopping(stop: &mut watch::Receiver<Stop>) -> Duration {
     }
 }
 
+/// The same on the heap, for only as long as there is something to serve. Made by a function of its own: a future passes over the stack of
+/// who makes it, and the stack of who polls it would have room for that in every poll.
+#[inline(never)]
+fn http1<'a>(
+    stream: ClientStream,
+    client: &'a Client,
+    shared: &'a Arc<Shared>,
+    settings: &'a Settings,
+    activity: &'a Arc<Activity>,
+) -> BoxFuture<'a, Option<ClientStream>> {
+    Box::pin(serve_http1(stream, client, shared, settings, activity))
+}
+
 /// Serves requests until the connection ends, or, giving the socket back, until none has come for a while.
 async fn serve_http1(
     stream: ClientStream,
@@ -121,37 +147,73 @@ async fn serve_http1(
         activity.head_ended();
         answer(Arc::clone(shared), Arc::clone(connection), Arc::clone(activity), request)
     });
-    let mut served = http1::Builder::new()
-        .half_close(true)
-        .max_headers(settings.limits.headers)
-        .max_header_size(settings.limits.header)
-        .max_buf_size(BUFFER.max(settings.limits.header))
-        .serve_connection(TokioIo::new(stream), service);
-    match drive(Pin::new(&mut served), activity, None, shared).await {
+    let mut served = lines(stream, settings, service);
+    match drive(Pin::new(&mut *served), activity, None, shared).await {
         Left::Quiet => {
             tracing::trace!(peer = %client.address, "a quiet connection gives up its buffers");
-            let parts = served.into_parts();
-            let mut stream = parts.io.into_inner();
-            // Without a byte in it, it would still hold the buffer.
-            stream.unread(if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf });
-            Some(stream)
+            Some(socket(served))
         }
         Left::Ended => {
             if let Some(tunnel) = connection.tunnel() {
-                let parts = served.into_parts();
-                let mut stream = parts.io.into_inner();
-                stream.unread(parts.read_buf);
-                stream.read_as_it_is();
-                if let Err(error) = stream.bound_received() {
-                    tracing::debug!(%error, "what a tunnel may pin has no bound");
-                }
-                // On the heap: hardly any connection comes here.
-                let _ = Box::pin(tunnel.run(stream)).await;
+                through(tunnel, socket(served)).await;
             }
             None
         }
         Left::Cut => None,
     }
+}
+
+/// hyper's connection, on the heap.
+#[inline(never)]
+fn lines<S>(stream: ClientStream, settings: &Settings, service: S) -> Box<Lines<S>>
+where
+    S: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
+{
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(true)
+        .max_headers(settings.limits.headers)
+        .max_header_size(settings.limits.header)
+        .max_buf_size(BUFFER.max(settings.limits.header));
+    Box::new(builder.serve_connection(TokioIo::new(stream), service))
+}
+
+/// The socket of a connection that hyper is done with, with what was read of it.
+#[inline(never)]
+fn socket<S>(served: Box<Lines<S>>) -> ClientStream
+where
+    S: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
+{
+    let parts = served.into_parts();
+    let mut stream = parts.io.into_inner();
+    // Without a byte in it, it would still hold the buffer.
+    stream.unread(if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf });
+    stream
+}
+
+/// Runs what a connection was left to. On the heap: hardly any comes here.
+#[cold]
+#[inline(never)]
+fn through(tunnel: Box<Tunnel>, mut stream: ClientStream) -> BoxFuture<'static, ()> {
+    stream.read_as_it_is();
+    if let Err(error) = stream.bound_received() {
+        tracing::debug!(%error, "what a tunnel may pin has no bound");
+    }
+    Box::pin(async move {
+        let _ = tunnel.run(stream).await;
+    })
+}
+
+/// The same on the heap, for as long as it lasts.
+#[inline(never)]
+fn http2<'a>(
+    stream: ClientStream,
+    client: &'a Client,
+    shared: &'a Arc<Shared>,
+    settings: &'a Settings,
+    activity: &'a Arc<Activity>,
+) -> BoxFuture<'a, ()> {
+    Box::pin(serve_http2(stream, client, shared, settings, activity))
 }
 
 async fn serve_http2(
@@ -204,13 +266,7 @@ async fn answer(
     let is_switched = switched.is_some();
     match switched {
         None => response.body_mut().hold(open),
-        Some(mut tunnel) => {
-            tunnel.hold(open);
-            match tunnel.stream() {
-                None => connection.switch(tunnel),
-                Some((stream, watched)) => drop(tokio::spawn(tunnel.run_on(stream, watched))),
-            }
-        }
+        Some(tunnel) => switch(&connection, tunnel, open),
     }
     // It only ever changes to draining.
     if version < Version::HTTP_2 && !is_switched && shared.stop.has_changed().unwrap_or(true) {
@@ -219,14 +275,25 @@ async fn answer(
     Ok(response)
 }
 
+/// Has a tunnel run once the head of its answer is sent: on the connection, or on its stream of HTTP/2.
+#[cold]
+#[inline(never)]
+fn switch(connection: &Connection, mut tunnel: Box<Tunnel>, open: Open) {
+    tunnel.hold(open);
+    match tunnel.stream() {
+        None => connection.switch(tunnel),
+        Some((stream, watched)) => drop(tokio::spawn(tunnel.run_on(stream, watched))),
+    }
+}
+
 /// What hyper's two kinds of connection have in common.
 trait Served: Future<Output = hyper::Result<()>> {
     fn good_bye(self: Pin<&mut Self>);
 }
 
-impl<S> Served for http1::Connection<TokioIo<ClientStream>, S>
+impl<S> Served for Lines<S>
 where
-    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody>,
+    S: HttpService<Incoming, ResBody = ResponseBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     fn good_bye(self: Pin<&mut Self>) {
@@ -236,7 +303,7 @@ where
 
 impl<S> Served for http2::Connection<TokioIo<ClientStream>, S, StreamExecutor>
 where
-    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody>,
+    S: HttpService<Incoming, ResBody = ResponseBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: Send + 'static,
 {

@@ -1,5 +1,6 @@
 //! So many at once, and so many that wait; the next one is refused at once.
 
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::places::Places;
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,9 +37,18 @@ impl Admission {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let waiting = self.waiting.take().ok_or(Refused::Full)?;
-        let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.permits).acquire_owned()).await;
-        drop(waiting);
-        permit.ok().and_then(Result::ok).ok_or(Refused::Late)
+        self.wait(deadline).await
+    }
+
+    /// On the heap: hardly any request waits.
+    #[cold]
+    #[inline(never)]
+    fn wait(&self, deadline: Instant) -> BoxFuture<'_, Result<OwnedSemaphorePermit, Refused>> {
+        Box::pin(async move {
+            let waiting = self.waiting.take().ok_or(Refused::Full)?;
+            let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.permits).acquire_owned()).await;
+            drop(waiting);
+            permit.ok().and_then(Result::ok).ok_or(Refused::Late)
+        })
     }
 }

@@ -10,6 +10,7 @@ use crate::alarm::Alarm;
 use gateway_config::UpstreamTimeouts;
 use gateway_core::Error;
 use gateway_core::clock::now;
+use gateway_core::dispatch::BoxFuture;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
@@ -77,12 +78,17 @@ impl Pool {
 
     /// A new one.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Error> {
-        // On the heap: most requests have a connection already, and would carry the room for this around.
-        let connection = Box::pin(self.destination.connect(&self.dialer, deadline.min(now() + self.connect))).await?;
+        let connection = self.dial(deadline.min(now() + self.connect)).await?;
         if let Some(shared) = connection.share() {
             self.shelves.get_or_default().lock().shared.push((shared, now()));
         }
         Ok(Connected { connection, alarm: Alarm::default(), reused: false })
+    }
+
+    /// On the heap: most requests have a connection already, and neither their future nor their stack has room for this.
+    #[inline(never)]
+    fn dial(&self, deadline: Instant) -> BoxFuture<'_, Result<Connection, Error>> {
+        Box::pin(self.destination.connect(&self.dialer, deadline))
     }
 
     /// One of this thread's that its upstream has not closed.

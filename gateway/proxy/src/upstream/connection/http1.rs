@@ -48,12 +48,19 @@ impl Http1 {
         if let Some(driver) = &mut self.driver
             && let Poll::Ready(ended) = Pin::new(driver).poll(context)
         {
-            let driver = self.driver.take();
-            match ended {
-                Ok(()) if self.may_switch => self.left = driver.map(|driver| Box::new(driver.into_parts())),
-                Ok(()) => {}
-                Err(error) => tracing::trace!(%error, "an upstream connection ended"),
-            }
+            self.end(ended);
+        }
+    }
+
+    /// Apart, so that the stack of every request has no room for it.
+    #[cold]
+    #[inline(never)]
+    fn end(&mut self, ended: hyper::Result<()>) {
+        let driver = self.driver.take();
+        match ended {
+            Ok(()) if self.may_switch => self.left = driver.map(|driver| Box::new(driver.into_parts())),
+            Ok(()) => {}
+            Err(error) => tracing::trace!(%error, "an upstream connection ended"),
         }
     }
 
