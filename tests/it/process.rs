@@ -240,3 +240,33 @@ fn f6_connections_that_came_before_the_termination_are_answered() {
     }
     assert_eq!(gateway.exit_code(), Some(0));
 }
+
+#[test]
+fn what_a_plugin_would_need_is_told_where_it_is_written() {
+    let upstream = Upstream::ok();
+    let route = "[[route]]\nname = \"home\"\nmatch = { path = \"/home\" }\nchain = [\"jwt\"]\nanswer = \"aggregate\"\n";
+    let told = |written: &str| {
+        let config = format!("{}{written}{route}", upstream.config());
+        let mut gateway = Setup::new(&config).plugin("jwt").plugin("aggregate").launch();
+        assert_eq!(gateway.exit_code(), Some(2));
+        gateway.log()
+    };
+    let keys = r#"config.issuers = [{ shared-secret = "a secret of thirty-two bytes, or so" }]"#;
+    let part = r#"config.parts.a = { url = "upstream://servce/{id}", missing = "skip" }"#;
+    let log = told(&format!("[plugin.jwt]\n{keys}\n[plugin.aggregate]\ngrants = {{ http = [\"service\"] }}\n{part}\n"));
+    for text in [
+        "plugin `jwt`: it asks for `identity`, which the configuration does not grant",
+        "write `grants = { identity = true }` under `[plugin.jwt]`",
+        "`parts.a.url`: the upstream `servce` is not granted: write it into `grants.http`",
+        "`parts.a.missing`: value is not one of \"fail\" or \"null\", or value is not of type \"object\"",
+        "\nconfig.parts.a = { url = \"upstream",
+    ] {
+        assert!(log.replace(" | ", "\n").contains(text), "{text}: {log}");
+    }
+    // A guest's own words stand at its configuration; with keys of its own it needs no service.
+    let log = told(&format!(
+        "[plugin.jwt]\ngrants = {{ identity = true, crypto = true }}\n{keys}\n[plugin.aggregate]\ngrants = {{ http = [\"service\"] }}\nconfig.parts.a = {{ url = \"upstream://service/{{b.c}}\" }}\n"
+    ));
+    assert!(log.contains("`{b.c}` stands for nothing: there is no part `b`"), "{log}");
+    assert!(log.contains("config.parts.a = ") && !log.contains("jwt`"), "{log}");
+}

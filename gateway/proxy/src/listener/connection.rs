@@ -3,6 +3,7 @@
 use super::activity::{Activity, Open, Verdict};
 use super::dozing::Dozing;
 use super::flood::Guard;
+use super::http1::http1;
 use super::socket::{ClientStream, Socket, Transport};
 use super::stream::StreamExecutor;
 use super::{LINGER, Settings, Shared, Stop, Tls, tls};
@@ -10,14 +11,13 @@ use crate::completion::ResponseBody;
 use crate::entry::{self, Connection, Secure};
 use crate::forward::Peer;
 use crate::tunnel::Tunnel;
-use bytes::Bytes;
 use gateway_core::clock::now;
 use gateway_core::dispatch::BoxFuture;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::{HttpService, service_fn};
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -29,14 +29,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Bytes that hyper reads of a body at once, at most. Of an answer it has no more than one part (HARDENING P11).
-const BUFFER: usize = 64 * 1024;
-
 /// Bytes that HTTP/2 holds of each stream's answer.
 const STREAM_BUFFER: usize = 16 * 1024;
-
-/// A connection of HTTP/1.1.
-type Lines<S> = http1::Connection<TokioIo<ClientStream>, S>;
 
 pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     let settings = shared.settings.load_full();
@@ -67,8 +61,8 @@ pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>
 }
 
 /// Who is at the other end.
-struct Client {
-    address: SocketAddr,
+pub(super) struct Client {
+    pub(super) address: SocketAddr,
     secure: Option<Secure>,
 }
 
@@ -121,89 +115,6 @@ async fn stopping(stop: &mut watch::Receiver<Stop>) -> Duration {
     }
 }
 
-/// The same on the heap, for only as long as there is something to serve. Made by a function of its own: a future passes over the stack of
-/// who makes it, and the stack of who polls it would have room for that in every poll.
-#[inline(never)]
-fn http1<'a>(
-    stream: ClientStream,
-    client: &'a Client,
-    shared: &'a Arc<Shared>,
-    settings: &'a Settings,
-    activity: &'a Arc<Activity>,
-) -> BoxFuture<'a, Option<ClientStream>> {
-    Box::pin(serve_http1(stream, client, shared, settings, activity))
-}
-
-/// Serves requests until the connection ends, or, giving the socket back, until none has come for a while.
-async fn serve_http1(
-    stream: ClientStream,
-    client: &Client,
-    shared: &Arc<Shared>,
-    settings: &Settings,
-    activity: &Arc<Activity>,
-) -> Option<ClientStream> {
-    let connection = &Arc::new(of(client, shared, settings));
-    let service = service_fn(|request| {
-        activity.head_ended();
-        answer(Arc::clone(shared), Arc::clone(connection), Arc::clone(activity), request)
-    });
-    let mut served = lines(stream, settings, service);
-    match drive(Pin::new(&mut *served), activity, None, shared).await {
-        Left::Quiet => {
-            tracing::trace!(peer = %client.address, "a quiet connection gives up its buffers");
-            Some(socket(served))
-        }
-        Left::Ended => {
-            if let Some(tunnel) = connection.tunnel() {
-                through(tunnel, socket(served)).await;
-            }
-            None
-        }
-        Left::Cut => None,
-    }
-}
-
-/// hyper's connection, on the heap.
-#[inline(never)]
-fn lines<S>(stream: ClientStream, settings: &Settings, service: S) -> Box<Lines<S>>
-where
-    S: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
-{
-    let mut builder = http1::Builder::new();
-    builder
-        .half_close(true)
-        .max_headers(settings.limits.headers)
-        .max_header_size(settings.limits.header)
-        .max_buf_size(BUFFER.max(settings.limits.header));
-    Box::new(builder.serve_connection(TokioIo::new(stream), service))
-}
-
-/// The socket of a connection that hyper is done with, with what was read of it.
-#[inline(never)]
-fn socket<S>(served: Box<Lines<S>>) -> ClientStream
-where
-    S: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
-{
-    let parts = served.into_parts();
-    let mut stream = parts.io.into_inner();
-    // Without a byte in it, it would still hold the buffer.
-    stream.unread(if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf });
-    stream
-}
-
-/// Runs what a connection was left to. On the heap: hardly any comes here.
-#[cold]
-#[inline(never)]
-fn through(tunnel: Box<Tunnel>, mut stream: ClientStream) -> BoxFuture<'static, ()> {
-    stream.read_as_it_is();
-    if let Err(error) = stream.bound_received() {
-        tracing::debug!(%error, "what a tunnel may pin has no bound");
-    }
-    Box::pin(async move {
-        let _ = tunnel.run(stream).await;
-    })
-}
-
 /// The same on the heap, for as long as it lasts.
 #[inline(never)]
 fn http2<'a>(
@@ -247,12 +158,12 @@ async fn serve_http2(
     drive(pin!(served), activity, Some(&guard), shared).await;
 }
 
-fn of(client: &Client, shared: &Shared, settings: &Settings) -> Connection {
+pub(super) fn of(client: &Client, shared: &Shared, settings: &Settings) -> Connection {
     let (name, peer) = (Arc::clone(&shared.name), Peer::new(client.address));
     Connection::new(name, peer, &settings.timeouts, settings.limits.headers, client.secure.clone())
 }
 
-async fn answer(
+pub(super) async fn answer(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     activity: Arc<Activity>,
@@ -287,23 +198,13 @@ fn switch(connection: &Connection, mut tunnel: Box<Tunnel>, open: Open) {
 }
 
 /// What hyper's two kinds of connection have in common.
-trait Served: Future<Output = hyper::Result<()>> {
+pub(super) trait Served: Future<Output = hyper::Result<()>> {
     fn good_bye(self: Pin<&mut Self>);
-}
-
-impl<S> Served for Lines<S>
-where
-    S: HttpService<Incoming, ResBody = ResponseBody>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn good_bye(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
 }
 
 impl<S> Served for http2::Connection<TokioIo<ClientStream>, S, StreamExecutor>
 where
-    S: HttpService<Incoming, ResBody = ResponseBody>,
+    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: Send + 'static,
 {
@@ -313,7 +214,7 @@ where
 }
 
 /// What is left of a connection.
-enum Left {
+pub(super) enum Left {
     /// Of itself; where its last answer has switched protocols the socket is still open.
     Ended,
     /// By us, with whatever was still to be written.
@@ -323,7 +224,7 @@ enum Left {
 }
 
 /// Runs a connection until it ends, its client is overdue or abusive, the listener drains, or nothing has come for a while.
-async fn drive(
+pub(super) async fn drive(
     mut connection: Pin<&mut impl Served>,
     activity: &Activity,
     guard: Option<&Guard>,

@@ -4,6 +4,7 @@ mod activity;
 mod connection;
 mod dozing;
 mod flood;
+mod http1;
 mod lines;
 mod socket;
 mod stream;
