@@ -91,14 +91,33 @@ impl<'a> Walk<'a> {
 /// Everything in `configuration` that the schema does not allow, and every service in it that is out of reach.
 pub(crate) fn problems(schema: &Value, configuration: &Value, reach: Reach) -> Vec<Problem> {
     match validator(schema, reach) {
-        Ok(validator) => validator
-            .iter_errors(configuration)
-            .map(|error| Problem { pointer: error.instance_path().to_string(), message: told(&error) })
-            .collect(),
+        Ok(validator) => validator.iter_errors(configuration).flat_map(|error| each(schema, &error)).collect(),
         Err(reason) => {
             vec![Problem { pointer: String::new(), message: format!("the plugin's schema is none: {reason}") }]
         }
     }
+}
+
+/// The problems of an error: each key that is unknown stands at its own place.
+fn each(schema: &Value, error: &ValidationError<'_>) -> Vec<Problem> {
+    let place = error.instance_path().to_string();
+    let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else {
+        return vec![Problem { pointer: place, message: told(error) }];
+    };
+    let message = match known(schema, error.schema_path().as_str()) {
+        Some(known) => format!("there is no such key; there are {known}"),
+        None => "there is no such key".to_owned(),
+    };
+    let pointer = |key: &String| format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"));
+    unexpected.iter().map(|key| Problem { pointer: pointer(key), message: message.clone() }).collect()
+}
+
+/// The keys that stand beside a keyword.
+fn known(schema: &Value, keyword: &str) -> Option<String> {
+    let (beside, _) = keyword.rsplit_once('/')?;
+    let properties = schema.pointer(beside)?.get("properties")?.as_object()?;
+    let names: Vec<_> = properties.keys().map(|name| format!("`{}`", name.escape_debug())).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// What is wrong; where nothing of several fits, why none does.
@@ -142,8 +161,13 @@ mod tests {
         let found = problems(&schema, &json!({ "keys": ["hunter2"], "header": 1, "kyes": 1 }));
         let pointers: Vec<_> = found.iter().map(|problem| &*problem.pointer).collect();
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(pointers.contains(&"/keys/0") && pointers.contains(&"/header") && pointers.contains(&""), "{found:?}");
+        assert!(
+            pointers.contains(&"/keys/0") && pointers.contains(&"/header") && pointers.contains(&"/kyes"),
+            "{found:?}"
+        );
         assert!(found.iter().all(|problem| !problem.message.contains("hunter2")), "{found:?}");
+        let unknown = found.iter().find(|problem| problem.pointer == "/kyes").unwrap();
+        assert_eq!(unknown.message, "there is no such key; there are `header`, `keys`");
     }
 
     #[test]
