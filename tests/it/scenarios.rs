@@ -95,7 +95,7 @@ fn what_cannot_be_played_is_one_failure_that_says_where() {
         "field.toml: TOML parse error at line 2",
         "unknown field `requst`",
         "configuration.toml (as a gateway.toml)",
-        "'kyes' was unexpected",
+        "`kyes`: there is no such key; there are `keys`",
         "blessed  good",
         "2 of 3 scenarios failed",
     ] {
