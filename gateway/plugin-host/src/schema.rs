@@ -36,6 +36,9 @@ const WEIGHT: usize = 10_000;
 /// References that lead from one to the next.
 const CHAIN: usize = 64;
 
+/// Keys and reasons that are told of one problem.
+const SHOWN: usize = 20;
+
 /// What stands apart until a reference leads there.
 const APART: [&str; 2] = ["$defs", "definitions"];
 
@@ -116,8 +119,9 @@ fn each(schema: &Value, error: &ValidationError<'_>) -> Vec<Problem> {
 fn known(schema: &Value, keyword: &str) -> Option<String> {
     let (beside, _) = keyword.rsplit_once('/')?;
     let properties = schema.pointer(beside)?.get("properties")?.as_object()?;
-    let names: Vec<_> = properties.keys().map(|name| format!("`{}`", name.escape_debug())).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    let names: Vec<_> = properties.keys().take(SHOWN).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = if properties.len() > SHOWN { ", …" } else { "" };
+    (!names.is_empty()).then(|| format!("{}{more}", names.join(", ")))
 }
 
 /// What is wrong; where nothing of several fits, why none does.
@@ -125,7 +129,9 @@ fn told(error: &ValidationError<'_>) -> String {
     let (ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }) = error.kind() else {
         return error.masked().to_string();
     };
-    let mut reasons: Vec<_> = context.iter().filter_map(|errors| errors.first()).map(told).collect();
+    // Not further down: a stranger's schema may branch in every branch.
+    let reasons = context.iter().filter_map(|errors| errors.first()).map(|error| error.masked().to_string());
+    let mut reasons: Vec<_> = reasons.take(SHOWN).collect();
     reasons.dedup();
     reasons.join(", or ")
 }
