@@ -97,7 +97,7 @@ async fn as_it_is(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<
     }
 }
 
-/// Hardly any request comes here: neither its stack nor its future has room for it.
+/// [`once_more`], on the heap: hardly any request comes here, and neither its stack nor its future has room for it.
 #[cold]
 #[inline(never)]
 fn on_the_heap<'a>(sending: &'a Sending<'_>, failed: Box<Failed>) -> BoxFuture<'a, Result<Response<Body>, Error>> {

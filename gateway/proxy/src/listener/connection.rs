@@ -66,7 +66,7 @@ pub(super) struct Client {
     secure: Option<Secure>,
 }
 
-/// The same on the heap, for only as long as it takes.
+/// [`agree`], on the heap for only as long as it takes.
 #[inline(never)]
 fn handshake<'a>(
     tls: &'a Tls,
@@ -115,7 +115,7 @@ async fn stopping(stop: &mut watch::Receiver<Stop>) -> Duration {
     }
 }
 
-/// The same on the heap, for as long as it lasts.
+/// [`serve_http2`], on the heap for as long as it lasts.
 #[inline(never)]
 fn http2<'a>(
     stream: ClientStream,

@@ -32,7 +32,7 @@ where
     }
 }
 
-/// On the heap, for only as long as there is something to serve. Made by a function of its own: a future passes over the stack of
+/// [`serve_http1`], on the heap for only as long as there is something to serve. Made by a function of its own: a future passes over the stack of
 /// who makes it, and the stack of who polls it would have room for that in every poll.
 #[inline(never)]
 pub(super) fn http1<'a>(
