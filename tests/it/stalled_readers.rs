@@ -1,11 +1,9 @@
 //! HARDENING P11: a client that asks for much and takes little pins little, in the gateway and in its sockets.
 
 use gateway_tests::gateway::Setup;
-use gateway_tests::wait::until;
 use gateway_tests::{Authority, Client, Reply, TestGateway, Upstream};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
 const ANSWER: usize = 4 << 20;
 
@@ -20,13 +18,7 @@ fn upstream() -> Upstream {
 
 /// KiB that the gateway holds for each reader once nothing moves any more.
 fn held(gateway: &TestGateway, before: u64) -> u64 {
-    let total = || gateway.memory() + gateway.socket_memory();
-    let at_rest = until("memory comes to rest", || {
-        let first = total();
-        std::thread::sleep(Duration::from_millis(300));
-        (total() == first).then_some(first)
-    });
-    at_rest.saturating_sub(before) / READERS
+    gateway.held_at_rest().saturating_sub(before) / READERS
 }
 
 /// Some stall at once, some when a fast transfer has made all buffers grow.
@@ -36,7 +28,7 @@ fn p11_a_reader_that_stalls_pins_little() {
     for (buffer, taken) in [(4 << 10, 64), (256 << 10, ANSWER / 2)] {
         let gateway = TestGateway::start(&upstream.config());
         assert_eq!(gateway.get("/warm").body.len(), ANSWER);
-        let before = gateway.memory() + gateway.socket_memory();
+        let before = gateway.held();
         let stalled: Vec<_> = (0..READERS)
             .map(|_| {
                 let mut stream = reader(&gateway, buffer);
@@ -62,7 +54,7 @@ fn p11_a_reader_that_stalls_over_tls_pins_little() {
     let gateway = Setup::new(&config).file("a.pem", authority.server(&["shop.example"]).pair()).start();
     let client = || Client::secure(gateway.address("public"), &authority.client_config(), "shop.example").unwrap();
     assert_eq!(client().get("/warm").body.len(), ANSWER);
-    let before = gateway.memory() + gateway.socket_memory();
+    let before = gateway.held();
     let stalled: Vec<_> = (0..READERS)
         .map(|_| {
             let mut client = client();
@@ -115,7 +107,7 @@ fn p11_a_thousand_stalled_readers_stay_within_the_bound() {
         stream
     };
     drop(read(1 << 20));
-    let before = gateway.memory() + gateway.socket_memory();
+    let before = gateway.held();
     let stalled: Vec<_> = (0..MANY).map(|_| read(64)).collect();
     let each = held(&gateway, before) * READERS / MANY;
     assert!(each <= 256, "P11: {each} KiB for each of {MANY}");

@@ -91,14 +91,14 @@ fn p11_a_side_that_takes_nothing_stalls_the_other_and_pins_little() {
     });
     let gateway = TestGateway::start(&config(service, "true"));
     drop(switch(&gateway));
-    let before = gateway.memory() + gateway.socket_memory();
+    let before = gateway.held();
     let bytes = noise(32 << 20);
     let mut tunnels: Vec<_> = (0..TUNNELS).map(|_| switch(&gateway)).collect();
     let written: Vec<_> = std::thread::scope(|scope| {
         let filling: Vec<_> = tunnels.iter_mut().map(|tunnel| scope.spawn(|| fill(tunnel, &bytes))).collect();
         filling.into_iter().map(|filling| filling.join().unwrap()).collect()
     });
-    let each = at_rest(&gateway).saturating_sub(before) / TUNNELS;
+    let each = gateway.held_at_rest().saturating_sub(before) / TUNNELS;
     assert!(each <= 256, "P11: {each} KiB for each tunnel whose service takes nothing");
     drop(release);
     for (tunnel, written) in tunnels.iter_mut().zip(written).take(2) {
@@ -119,24 +119,14 @@ fn p11_a_client_that_takes_nothing_of_a_tunnel_pins_little() {
     });
     let gateway = TestGateway::start(&config(service, "true"));
     drop(switch(&gateway));
-    let before = gateway.memory() + gateway.socket_memory();
+    let before = gateway.held();
     let mut tunnels: Vec<_> = (0..TUNNELS).map(|_| switch(&gateway)).collect();
     for tunnel in &mut tunnels {
         // Fast at first, so that all buffers grow.
         tunnel.read_exact(&mut vec![0; 1 << 20]).unwrap();
     }
-    let each = at_rest(&gateway).saturating_sub(before) / TUNNELS;
+    let each = gateway.held_at_rest().saturating_sub(before) / TUNNELS;
     assert!(each <= 256, "P11: {each} KiB for each tunnel whose client takes nothing");
-}
-
-/// KiB that it and its sockets hold once nothing moves any more.
-fn at_rest(gateway: &TestGateway) -> u64 {
-    let total = || gateway.memory() + gateway.socket_memory();
-    until("memory comes to rest", || {
-        let first = total();
-        std::thread::sleep(Duration::from_millis(300));
-        (total() == first).then_some(first)
-    })
 }
 
 type Shared<T> = std::sync::Arc<std::sync::Mutex<T>>;

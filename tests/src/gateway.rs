@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A running gateway; it ends with this value.
 pub struct TestGateway {
@@ -318,6 +319,24 @@ impl TestGateway {
             figures.filter_map(|figure| figure.strip_prefix(['r', 'f', 'w'])?.parse::<u64>().ok()).sum()
         };
         listed.replace("\n\t", " ").lines().filter(|line| line.contains(&owner)).map(held).sum::<u64>() / 1024
+    }
+
+    /// Its memory and that of its sockets in KiB.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.memory() + self.socket_memory()
+    }
+
+    /// The same once nothing moves any more but an allocator's pages.
+    #[must_use]
+    pub fn held_at_rest(&self) -> u64 {
+        const STILL: u64 = 64;
+        until("memory comes to rest", || {
+            let first = self.held();
+            std::thread::sleep(Duration::from_millis(300));
+            let then = self.held();
+            (then.abs_diff(first) <= STILL).then_some(then)
+        })
     }
 
     /// Whether it still runs.

@@ -24,9 +24,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 
-/// A receive buffer of 112 KiB (the kernel doubles it): a good part of what a stalled reader pins (HARDENING P11), and about as
+/// A receive buffer of 80 KiB (the kernel doubles it): a good part of what a stalled reader pins (HARDENING P11), and about as
 /// much as its bound allows. The smaller it is, the more often an upstream waits for us.
-const RECEIVE_BUFFER: usize = 56 * 1024;
+const RECEIVE_BUFFER: usize = 40 * 1024;
 
 /// An answer that is waited for. On the heap: as long as it is not sent, the request is in it, and would be moved with it.
 pub type Answer = Pin<Box<dyn Future<Output = Answered> + Send>>;
