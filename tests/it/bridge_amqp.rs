@@ -6,6 +6,7 @@ use gateway_tests::{Authority, Client, Rabbit, Response, TestGateway};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 fn config(rabbit: &Rabbit) -> String {
     format!(
@@ -198,6 +199,9 @@ fn a_broker_that_dies_and_comes_back_loses_nothing_that_was_confirmed() {
             if answer.status == 202 {
                 confirmations.fetch_add(1, Ordering::Relaxed);
                 confirmed.push(id);
+            } else {
+                // The broker needs the processor to come back.
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
         (confirmed, statuses)
@@ -208,6 +212,7 @@ fn a_broker_that_dies_and_comes_back_loses_nothing_that_was_confirmed() {
     };
     let (confirmed, statuses) = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..2).map(|worker| scope.spawn(move || load(worker))).collect();
+        let ended = Ends(&over);
         more("there is load", &confirmations, 50);
         rabbit.kill();
         more("requests are answered without the broker", &answered, 6);
@@ -215,7 +220,7 @@ fn a_broker_that_dies_and_comes_back_loses_nothing_that_was_confirmed() {
         is_up(&gateway);
         // Also of a queue whose recovery takes longer than the broker's.
         more("there is load again", &confirmations, 50);
-        over.store(true, Ordering::Relaxed);
+        drop(ended);
         let results: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
         let confirmed: Vec<String> = results.iter().flat_map(|(confirmed, _)| confirmed.clone()).collect();
         (confirmed, results.into_iter().flat_map(|(_, statuses)| statuses).collect::<BTreeSet<u16>>())
@@ -228,4 +233,13 @@ fn a_broker_that_dies_and_comes_back_loses_nothing_that_was_confirmed() {
     assert_eq!(distinct.len(), kept.len(), "the gateway sends nothing twice");
     let lost: Vec<_> = confirmed.iter().filter(|id| !distinct.contains(id)).collect();
     assert!(lost.is_empty(), "{} of {} confirmed are lost: {lost:?}", lost.len(), confirmed.len());
+}
+
+/// Ends the load, also where the test fails: its scope waits for it.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
