@@ -163,8 +163,8 @@ impl FromIterator<Phase> for Phases {
 pub enum Flow {
     /// Go on.
     Next,
-    /// Answer with this.
-    Respond(Answer),
+    /// Answer with this; on the heap, for hardly any call does.
+    Respond(Box<Answer>),
     /// Gather the body and call the body phase.
     AwaitBody,
 }
@@ -176,8 +176,8 @@ pub enum BodyFlow {
     Next,
     /// The body is replaced.
     Replace(Bytes),
-    /// Answer with this.
-    Respond(Answer),
+    /// Answer with this; on the heap, for hardly any call does.
+    Respond(Box<Answer>),
 }
 
 /// How an exchange ended.

@@ -56,7 +56,7 @@ pub(crate) enum End<'a> {
     /// What the route says, its cache before it.
     Route(&'a Work<'a>, &'a Arc<Route>),
     /// This.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }
 
 /// Runs an exchange on its route: the request phases in order, what answers, the response phases in reverse order, compression.
@@ -87,17 +87,20 @@ pub async fn run(
     complete((exchange, body), outcome)
 }
 
-/// Runs the chain for a request that no route matched.
-pub async fn refuse(
+/// Runs the chain for a request that no route matched. On the heap: every request would have room for it.
+#[cold]
+pub fn refuse(
     exchange: Box<Exchange>,
     body: Body,
     chain: &Chain,
-    answer: Answer,
-) -> (Box<Exchange>, Body, Outcome) {
-    let mut outcome = Outcome::default();
-    let way = Way { chain, end: End::Answer(answer) };
-    let answered = through(&way, 0, exchange, body, &mut outcome).await;
-    complete(answered, outcome)
+    answer: Box<Answer>,
+) -> BoxFuture<'_, (Box<Exchange>, Body, Outcome)> {
+    Box::pin(async move {
+        let mut outcome = Outcome::default();
+        let way = Way { chain, end: End::Answer(answer) };
+        let answered = through(&way, 0, exchange, body, &mut outcome).await;
+        complete(answered, outcome)
+    })
 }
 
 fn complete((mut exchange, body): Answered, outcome: Outcome) -> (Box<Exchange>, Body, Outcome) {
@@ -117,7 +120,7 @@ pub(crate) async fn through(
     let mut end = way.chain.length();
     let (exchange, asked) = on_request(exchange, body, way.chain, first, outcome).await;
     let answered = match asked {
-        Asked::Answered(answer) => Ok(place(exchange, answer)),
+        Asked::Answered(answer) => Ok(place(exchange, *answer)),
         Asked::Around(position, plugin, body) => {
             end = position;
             around::serve(way, position, plugin, exchange, body, outcome).await
@@ -129,7 +132,7 @@ pub(crate) async fn through(
                     dispatch(work, exchange, body, route).await.map(|(exchange, body, _)| (exchange, body))
                 }
             },
-            End::Answer(answer) => Ok(place(exchange, answer.clone())),
+            End::Answer(answer) => Ok(place(exchange, (**answer).clone())),
         },
         Asked::Failed(error) => Err((exchange, error)),
     };
@@ -151,7 +154,7 @@ enum Asked<'a> {
     Next(Body),
     /// The link at this position stands around the rest.
     Around(usize, &'a Arc<dyn Plugin>, Body),
-    Answered(Answer),
+    Answered(Box<Answer>),
     Failed(Error),
 }
 
@@ -242,8 +245,8 @@ pub(crate) async fn dispatch(
             };
             return match answered {
                 Ok(answer) => {
+                    let framing = answer.extensions().get::<Framing>().copied().unwrap_or_default();
                     let (head, body) = answer.into_parts();
-                    let framing = head.extensions.get::<Framing>().copied().unwrap_or_default();
                     exchange.response = Some(Response { status: head.status, headers: head.headers });
                     Ok((exchange, body, framing))
                 }
@@ -293,31 +296,35 @@ fn sending<'a>(
     Ok((Sending { upstream, host, policy, key, upload, handshake, deadline, trace }, request))
 }
 
-async fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin>) -> Attempted {
-    if plugin.phases().has(Phase::Service) {
-        let joint = Joint::new(&exchange);
-        let answered = plugin.serve(&exchange, &joint, body, None).await;
-        joint.end(&mut exchange);
-        return match answered {
-            Ok(answer) => Ok(around::place(exchange, answer)),
-            Err(unanswered) => {
-                let error = unserved(&unanswered.fault, &exchange);
+/// A plugin in the place of a service. On the heap, as the gathering of a body is.
+#[inline(never)]
+fn handle(mut exchange: Box<Exchange>, body: Body, plugin: &Arc<dyn Plugin>) -> BoxFuture<'_, Attempted> {
+    Box::pin(async move {
+        if plugin.phases().has(Phase::Service) {
+            let joint = Joint::new(&exchange);
+            let answered = plugin.serve(&exchange, &joint, body, None).await;
+            joint.end(&mut exchange);
+            return match answered {
+                Ok(answer) => Ok(around::place(exchange, answer)),
+                Err(unanswered) => {
+                    let error = unserved(&unanswered.fault, &exchange);
+                    Err((exchange, error))
+                }
+            };
+        }
+        let body = match gather(&mut exchange, body, plugin).await {
+            Ok(body) => body,
+            Err(error) => return Err((exchange, error)),
+        };
+        let (exchange, answer) = plugin.handle(exchange, body).await;
+        match answer {
+            Ok(answer) => Ok(place(exchange, answer)),
+            Err(fault) => {
+                let error = unserved(&fault, &exchange);
                 Err((exchange, error))
             }
-        };
-    }
-    let body = match gather(&mut exchange, body, plugin).await {
-        Ok(body) => body,
-        Err(error) => return Err((exchange, error)),
-    };
-    let (exchange, answer) = plugin.handle(exchange, body).await;
-    match answer {
-        Ok(answer) => Ok(place(exchange, answer)),
-        Err(fault) => {
-            let error = unserved(&fault, &exchange);
-            Err((exchange, error))
         }
-    }
+    })
 }
 
 /// There is nothing to skip to: without its answer the route has none.
@@ -328,12 +335,19 @@ pub(crate) fn unserved(fault: &Fault, exchange: &Exchange) -> Error {
 }
 
 /// Gathers the request's body. It is the client's time that runs meanwhile, and `ClientBody` bounds it: the deadline waits, as
-/// it does for a body that is streamed.
-async fn gather(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plugin>) -> Result<Bytes, Error> {
-    let began = now();
-    let gathered = compress::gather(body, &mut exchange.request.headers, &**plugin, Origin::Client).await;
-    exchange.deadline += now().saturating_duration_since(began);
-    gathered
+/// it does for a body that is streamed. On the heap: requests whose body nobody asks for have no room for it.
+#[inline(never)]
+fn gather<'a>(
+    exchange: &'a mut Exchange,
+    body: Body,
+    plugin: &'a Arc<dyn Plugin>,
+) -> BoxFuture<'a, Result<Bytes, Error>> {
+    Box::pin(async move {
+        let began = now();
+        let gathered = compress::gather(body, &mut exchange.request.headers, &**plugin, Origin::Client).await;
+        exchange.deadline += now().saturating_duration_since(began);
+        gathered
+    })
 }
 
 async fn on_response(
@@ -378,7 +392,7 @@ async fn on_response(
                     head.headers.remove(CONTENT_LENGTH);
                 }
             }
-            Ok(BodyFlow::Respond(answer)) => (exchange, body) = place(exchange, answer),
+            Ok(BodyFlow::Respond(answer)) => (exchange, body) = place(exchange, *answer),
             Err(fault) => {
                 if let Some(error) = denied(plugin, &fault, &exchange) {
                     (exchange, body) = fail(exchange, &error, outcome);
@@ -389,14 +403,22 @@ async fn on_response(
     (exchange, body)
 }
 
-async fn gather_answer(exchange: &mut Exchange, body: Body, plugin: &Arc<dyn Plugin>) -> Result<Bytes, Error> {
-    match &mut exchange.response {
-        // A part of what is encoded cannot be decoded.
-        Some(head) if head.status != StatusCode::PARTIAL_CONTENT => {
-            compress::gather(body, &mut head.headers, &**plugin, Origin::Upstream).await
+/// The same for an answer's.
+#[inline(never)]
+fn gather_answer<'a>(
+    exchange: &'a mut Exchange,
+    body: Body,
+    plugin: &'a Arc<dyn Plugin>,
+) -> BoxFuture<'a, Result<Bytes, Error>> {
+    Box::pin(async move {
+        match &mut exchange.response {
+            // A part of what is encoded cannot be decoded.
+            Some(head) if head.status != StatusCode::PARTIAL_CONTENT => {
+                compress::gather(body, &mut head.headers, &**plugin, Origin::Upstream).await
+            }
+            _ => body.gather(plugin.body_limit()).await,
         }
-        _ => body.gather(plugin.body_limit()).await,
-    }
+    })
 }
 
 /// A body that a plugin asked for and that could not be had: too long, it is the upstream's that is too long.

@@ -1,6 +1,7 @@
 //! A listener that only says where to go: the same place by HTTPS.
 
-use super::refusal;
+use super::Leaving;
+use super::leave::refusal;
 use crate::completion::ResponseBody;
 use crate::forward::Peer;
 use crate::snapshot::{Counters, Snapshot};
@@ -16,11 +17,11 @@ pub(super) fn came_by_https(peer: &Peer, snapshot: &Snapshot, headers: &HeaderMa
 }
 
 /// 308: the method and the body stay what they are (RFC 9110 15.4.9).
-pub(super) fn to_https(request: &Request, port: u16, counters: &Counters) -> Response<ResponseBody> {
+pub(super) fn to_https(request: &Request, port: u16, counters: &Counters) -> Leaving {
     let Some(location) = location(request, port).and_then(|location| HeaderValue::try_from(location).ok()) else {
         return refusal(&Error::new(Kind::HttpRequestError, "without a host there is no place to be sent to"));
     };
-    let mut response = Response::new(ResponseBody::plain(Body::empty()));
+    let mut response = Box::new(Response::new(ResponseBody::plain(Body::empty())));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, location);
     counters.note(StatusCode::PERMANENT_REDIRECT.as_u16());

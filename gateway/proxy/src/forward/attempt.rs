@@ -20,7 +20,7 @@ use std::time::Instant;
 /// A try that is no good.
 pub(super) struct Failed {
     /// What there is to answer all the same: an answer with a status that the policy does not take, or why there is none.
-    pub(super) answer: Result<Response<Body>, Error>,
+    pub(super) answer: Result<Box<Response<Body>>, Error>,
     /// The request, where it may be sent once more.
     pub(super) again: Option<Box<Request<Body>>>,
     /// Who failed; none where nobody was asked.
@@ -48,7 +48,7 @@ impl Sending<'_> {
         mut request: Box<Request<Body>>,
         tried: &[Arc<Endpoint>],
         number: u32,
-    ) -> Result<Response<Body>, Box<Failed>> {
+    ) -> Result<Box<Response<Body>>, Box<Failed>> {
         let watch = Watch::begin(self, &mut request, number);
         let is_last = number >= self.policy.times;
         let mut asked = None;
@@ -67,7 +67,7 @@ impl Sending<'_> {
         tried: &[Arc<Endpoint>],
         is_last: bool,
         asked_of: &mut Option<Arc<Endpoint>>,
-    ) -> Result<Response<Body>, Box<Failed>> {
+    ) -> Result<Box<Response<Body>>, Box<Failed>> {
         if let Some(bridge) = self.upstream.bridge() {
             return self.bridged(bridge, request).await;
         }
@@ -142,16 +142,12 @@ impl Sending<'_> {
         }
     }
 
-    async fn answer(
-        &self,
-        lease: &mut Lease,
-        request: Box<Request<Body>>,
-    ) -> Result<Response<hyper::body::Incoming>, Silence> {
+    async fn answer(&self, lease: &mut Lease, request: Box<Request<Body>>) -> Result<Box<Response<Body>>, Silence> {
         let connected = lease.connected();
         if self.handshake.is_some() {
             connected.connection.may_switch();
         }
-        let mut answer = connected.connection.begin(*request);
+        let mut answer = connected.connection.begin(request);
         let (connection, alarm) = (&mut connected.connection, &mut connected.alarm);
         let first_byte = self.upstream.settings().timeouts.first_byte;
         let first_byte = self.policy.per_try.map_or(first_byte, |limit| limit.min(first_byte));
@@ -162,7 +158,7 @@ impl Sending<'_> {
         });
         match answered.await {
             Some(Ok(response)) => Ok(response),
-            Some(Err(failure)) => Err(Silence::Failed(Box::new(failure))),
+            Some(Err(failure)) => Err(Silence::Failed(failure)),
             None => Err(Silence::Overdue),
         }
     }
@@ -170,11 +166,11 @@ impl Sending<'_> {
     /// The head is there: what it says of its endpoint, and whether the policy takes it.
     fn judge(
         &self,
-        response: Response<hyper::body::Incoming>,
+        response: Box<Response<Body>>,
         lease: Lease,
         asked: Option<Instant>,
         spare: Option<Spare>,
-    ) -> Result<Response<Body>, Box<Failed>> {
+    ) -> Result<Box<Response<Body>>, Box<Failed>> {
         let endpoint = Arc::clone(lease.endpoint());
         let settings = self.upstream.settings();
         let is_failure = Statuses::any(&settings.outliers.statuses, response.status().as_u16());

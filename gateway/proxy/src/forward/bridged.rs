@@ -20,7 +20,7 @@ impl Sending<'_> {
         &self,
         bridge: &Arc<dyn Bridge>,
         request: Box<Request<Body>>,
-    ) -> Result<Response<Body>, Box<Failed>> {
+    ) -> Result<Box<Response<Body>>, Box<Failed>> {
         Box::pin(async move {
             let crossing = self.upstream.cross(self.deadline).await?;
             let first_byte = now() + self.upstream.settings().timeouts.first_byte;
@@ -28,8 +28,8 @@ impl Sending<'_> {
             let is_fault = |error: &Error| error.origin() == Origin::Upstream;
             self.upstream.crossed(!answer.as_ref().is_err_and(is_fault));
             answer.map(|answer| match answer.body().at_hand() {
-                Some(_) => answer,
-                None => answer.map(|body| Body::stream(Held { body, _crossing: crossing })),
+                Some(_) => Box::new(answer),
+                None => Box::new(answer.map(|body| Body::stream(Held { body, _crossing: crossing }))),
             })
         })
         .await

@@ -33,7 +33,7 @@ use gateway_core::bridge::Onward;
 use gateway_core::clock::now;
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::trace::Trace;
-use gateway_core::{Body, Error, Exchange, Kind, Origin};
+use gateway_core::{Body, Error, Exchange, Kind};
 use http::{HeaderValue, Request, Response};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,14 +69,14 @@ pub struct Sending<'a> {
 }
 
 /// Sends a request, once more where the policy, the upstream's limits and the budget say so, and waits for the head of the answer.
-/// The request is on the heap: it passes through many hands.
+/// Request and answer are on the heap: they pass through many hands.
 ///
 /// # Errors
 /// By RFC 9209's kinds; a fault of the client's body is told as the client's.
-pub async fn send(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
+pub async fn send(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Box<Response<Body>>, Error> {
     match sending.upstream.transcoder() {
         Some(transcoder) if transcoder.takes(request.headers()) => {
-            transcoder.call(request, sending.deadline, sending).await
+            transcoder.call(request, sending.deadline, sending).await.map(Box::new)
         }
         _ => as_it_is(sending, request).await,
     }
@@ -86,11 +86,11 @@ pub async fn send(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<
 impl Onward for Sending<'_> {
     fn send(&self, request: Box<Request<Body>>, deadline: Instant) -> BoxFuture<'_, Result<Response<Body>, Error>> {
         let sending = Sending { deadline, host: self.host.clone(), ..*self };
-        Box::pin(async move { as_it_is(&sending, request).await })
+        Box::pin(async move { as_it_is(&sending, request).await.map(|answer| *answer) })
     }
 }
 
-async fn as_it_is(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Response<Body>, Error> {
+async fn as_it_is(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<Box<Response<Body>>, Error> {
     match sending.attempt(request, &[], 0).await {
         Ok(response) => Ok(response),
         Err(failed) => on_the_heap(sending, failed).await,
@@ -100,11 +100,11 @@ async fn as_it_is(sending: &Sending<'_>, request: Box<Request<Body>>) -> Result<
 /// [`once_more`], on the heap: hardly any request comes here, and neither its stack nor its future has room for it.
 #[cold]
 #[inline(never)]
-fn on_the_heap<'a>(sending: &'a Sending<'_>, failed: Box<Failed>) -> BoxFuture<'a, Result<Response<Body>, Error>> {
+fn on_the_heap<'a>(sending: &'a Sending<'_>, failed: Box<Failed>) -> BoxFuture<'a, Result<Box<Response<Body>>, Error>> {
     Box::pin(once_more(sending, failed))
 }
 
-async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Response<Body>, Error> {
+async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Box<Response<Body>>, Error> {
     let (mut failed, mut tried) = (failed, Vec::new());
     let policy = sending.policy;
     let pauses = ExponentialBuilder::default()
@@ -129,13 +129,13 @@ async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Respons
 }
 
 /// The answer's body, which gives the connection back when it ends.
-fn answer_body(body: hyper::body::Incoming, lease: Lease, upload: &Upload, stall: Duration, good: bool) -> Body {
+fn answer_body(body: Body, lease: Lease, upload: &Upload, stall: Duration, good: bool) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() {
         upstream_body::give_back(lease, upload, good);
         return Body::empty();
     }
-    Body::stream(UpstreamBody::new(Body::incoming(body, Origin::Upstream), lease, upload.clone(), stall, good))
+    Body::stream(UpstreamBody::new(body, lease, upload.clone(), stall, good))
 }
 
 /// Resolves which upstream takes an exchange: the plugin's choice, else the route's.

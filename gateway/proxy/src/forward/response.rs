@@ -8,7 +8,6 @@ use gateway_core::{Body, Error, Kind, Retry};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use std::time::Duration;
 
 /// What the answer is held against.
@@ -33,49 +32,53 @@ pub enum Framing {
 /// # Errors
 /// A status that no final answer has, or a switch of protocols that was not asked for.
 pub(super) fn incoming(
-    response: Response<Incoming>,
+    mut response: Box<Response<Body>>,
     lease: Lease,
     expected: &Expected<'_>,
     stall: Duration,
     good: bool,
-) -> Result<Response<Body>, Error> {
-    let (mut head, body) = response.into_parts();
+) -> Result<Box<Response<Body>>, Error> {
+    let status = response.status();
     if let Some(handshake) = expected.handshake {
-        handshake.check(head.status, &head.headers)?;
+        handshake.check(status, response.headers())?;
     }
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
         let Some(handshake) = expected.handshake else {
             return Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked"));
         };
         handshake.switch(lease)?;
-        strip_hop_by_hop(&mut head.headers);
-        head.headers.remove(CONTENT_LENGTH);
-        return Ok(Response::from_parts(head, Body::empty()));
+        strip_hop_by_hop(response.headers_mut());
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::empty();
+        return Ok(response);
     }
-    if !(200..600).contains(&head.status.as_u16()) {
-        return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {}", head.status)));
+    if !(200..600).contains(&status.as_u16()) {
+        return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {status}")));
     }
-    if body.size_hint().exact().is_none() {
+    if response.body().size_hint().exact().is_none() {
         // The coding is ours to undo before the field goes; hyper undoes the last `chunked` and no other.
-        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter().peekable();
-        let is_framed = codings.peek().is_some() || head.version == Version::HTTP_2;
+        let mut codings = response.headers().get_all(TRANSFER_ENCODING).iter().peekable();
+        let is_framed = codings.peek().is_some() || response.version() == Version::HTTP_2;
         if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             let detail = "the upstream's transfer-encoding is not just `chunked`";
             return Err(Error::new(Kind::HttpProtocolError, detail));
         }
         if !is_framed {
-            head.extensions.insert(Framing::Connection);
+            response.extensions_mut().insert(Framing::Connection);
         }
     }
-    strip_hop_by_hop(&mut head.headers);
+    let headers = response.headers_mut();
+    strip_hop_by_hop(headers);
     // Several equal lines are one; hyper refused different ones.
-    if head.headers.len() > head.headers.keys_len() {
-        let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+    if headers.len() > headers.keys_len() {
+        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
         if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
-            head.headers.insert(CONTENT_LENGTH, length);
+            headers.insert(CONTENT_LENGTH, length);
         }
     }
-    Ok(Response::from_parts(head, super::answer_body(body, lease, expected.upload, stall, good)))
+    let body = std::mem::take(response.body_mut());
+    *response.body_mut() = super::answer_body(body, lease, expected.upload, stall, good);
+    Ok(response)
 }
 
 /// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.

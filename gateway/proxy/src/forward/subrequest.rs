@@ -46,7 +46,7 @@ impl Dispatch for Snapshot {
                 deadline,
                 trace: trace.as_ref(),
             };
-            super::send(&sending, outgoing(call)).await
+            super::send(&sending, outgoing(call)).await.map(|answer| *answer)
         })
     }
 

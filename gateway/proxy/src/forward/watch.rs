@@ -35,10 +35,10 @@ impl<'a> Watch<'a> {
     }
 
     /// The head of its answer is there, or there is none.
-    pub(super) fn end(self, asked: Option<&Endpoint>, result: &Result<Response<Body>, Box<Failed>>) {
+    pub(super) fn end(self, asked: Option<&Endpoint>, result: &Result<Box<Response<Body>>, Box<Failed>>) {
         let answer: Result<&Response<Body>, &Error> = match result {
             Ok(response) => Ok(response),
-            Err(failed) => failed.answer.as_ref(),
+            Err(failed) => failed.answer.as_deref(),
         };
         let ended = now();
         if let Some(meter) = self.sending.upstream.meter() {

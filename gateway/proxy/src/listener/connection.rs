@@ -8,7 +8,7 @@ use super::socket::{ClientStream, Socket, Transport};
 use super::stream::StreamExecutor;
 use super::{LINGER, Settings, Shared, Stop, Tls, tls};
 use crate::completion::ResponseBody;
-use crate::entry::{self, Connection, Secure};
+use crate::entry::{self, Arrived, Connection, Secure};
 use crate::forward::Peer;
 use crate::tunnel::Tunnel;
 use gateway_core::clock::now;
@@ -138,8 +138,9 @@ async fn serve_http2(
     stream.guard(Arc::clone(&guard));
     activity.head_ended();
     let connection = Arc::new(of(client, shared, settings));
-    let service =
-        service_fn(|request| answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), request));
+    let service = service_fn(|request| {
+        answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), arrived(request))
+    });
     let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };
     let mut builder = http2::Builder::new(executor);
     // What was offered cannot be taken back (RFC 8441 3), and each request looks at its route.
@@ -163,16 +164,22 @@ pub(super) fn of(client: &Client, shared: &Shared, settings: &Settings) -> Conne
     Connection::new(name, peer, &settings.timeouts, settings.limits.headers, client.secure.clone())
 }
 
+/// On the heap before it is passed on.
+#[inline]
+pub(super) fn arrived(request: Request<Incoming>) -> Arrived {
+    Box::new(request.into_parts())
+}
+
 pub(super) async fn answer(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     activity: Arc<Activity>,
-    request: Request<Incoming>,
+    arrived: Arrived,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let open = Open::begin(activity);
     let snapshot = shared.snapshot.load_full();
-    let version = request.version();
-    let mut response = entry::serve(snapshot, &connection, request).await;
+    let version = arrived.0.version;
+    let mut response = entry::serve(snapshot, &connection, arrived).await;
     let switched = response.body_mut().tunnel();
     let is_switched = switched.is_some();
     match switched {
@@ -183,7 +190,7 @@ pub(super) async fn answer(
     if version < Version::HTTP_2 && !is_switched && shared.stop.has_changed().unwrap_or(true) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    Ok(*response)
 }
 
 /// Has a tunnel run once the head of its answer is sent: on the connection, or on its stream of HTTP/2.

@@ -1,7 +1,7 @@
 //! A client's connection as HTTP/1.1, for as long as something is asked on it.
 
 use super::activity::Activity;
-use super::connection::{Client, Left, Served, answer, drive, of};
+use super::connection::{Client, Left, Served, answer, arrived, drive, of};
 use super::socket::ClientStream;
 use super::{Settings, Shared};
 use crate::completion::ResponseBody;
@@ -56,7 +56,7 @@ async fn serve_http1(
     let connection = &Arc::new(of(client, shared, settings));
     let service = service_fn(|request| {
         activity.head_ended();
-        answer(Arc::clone(shared), Arc::clone(connection), Arc::clone(activity), request)
+        answer(Arc::clone(shared), Arc::clone(connection), Arc::clone(activity), arrived(request))
     });
     let mut served = lines(stream, settings, service);
     match drive(Pin::new(&mut *served), activity, None, shared).await {

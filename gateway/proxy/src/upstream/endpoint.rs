@@ -8,6 +8,7 @@ use super::speed::Speed;
 use super::switched::Switched;
 use gateway_core::Error;
 use gateway_core::clock::now;
+use gateway_core::dispatch::BoxFuture;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -288,14 +289,19 @@ impl Lease {
         self.active.0.pool.scheme()
     }
 
-    /// A new connection in place of this one: for a request whose idle connection was found closed before anything was sent.
+    /// A new connection in place of this one: for a request whose idle connection was found closed before anything was sent. On the
+    /// heap: hardly any is.
     ///
     /// # Errors
     /// The endpoint takes none in time.
-    pub async fn renew(self, deadline: Instant) -> Result<Self, Error> {
-        let Self { active, permit, .. } = self;
-        let connected = active.0.pool.connect(deadline).await?;
-        Ok(Self { connected, active, permit })
+    #[cold]
+    #[inline(never)]
+    pub fn renew(self, deadline: Instant) -> BoxFuture<'static, Result<Self, Error>> {
+        Box::pin(async move {
+            let Self { active, permit, .. } = self;
+            let connected = active.0.pool.connect(deadline).await?;
+            Ok(Self { connected, active, permit })
+        })
     }
 
     /// The answer has switched protocols. None where HTTP has not ended on the connection all the same.

@@ -51,10 +51,11 @@ async fn ask(endpoint: &Arc<Endpoint>, health: &Health, deadline: Instant) -> Re
     let Some(path) = &health.path else { return Ok(()) };
     let unusable = |cause: http::Error| Error::new(Kind::Internal, "the question is none").because(cause);
     let uri = Uri::try_from(path.as_str()).map_err(|cause| unusable(cause.into()))?;
-    let mut request = Request::get(uri)
+    let request = Request::get(uri)
         .header(USER_AGENT, HeaderValue::from_static("gateway-health"))
         .body(Body::empty())
         .map_err(unusable)?;
+    let mut request = Box::new(request);
     connected.connection.address(&mut request, endpoint.pool().scheme(), endpoint.pool().authority().clone());
     let mut answer = connected.connection.begin(request);
     let answered = poll_fn(|context| match connected.connection.poll_answer(&mut answer, context) {

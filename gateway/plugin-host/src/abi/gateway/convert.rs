@@ -47,7 +47,7 @@ pub(crate) fn flow((flow,): (types::Flow,), terms: &Terms<'_>) -> Result<Flow, S
         types::Flow::Next => Flow::Next,
         types::Flow::AwaitBody if terms.may_await => Flow::AwaitBody,
         types::Flow::AwaitBody => return Err("it awaits a body and exports no phase for it".to_owned()),
-        types::Flow::Respond(response) => Flow::Respond(answer((response,), terms)?),
+        types::Flow::Respond(response) => Flow::Respond(Box::new(answer((response,), terms)?)),
     })
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn body_flow((flow,): (types::BodyFlow,), terms: &Terms<'_>) -> Resul
     Ok(match flow {
         types::BodyFlow::Next => BodyFlow::Next,
         types::BodyFlow::Replace(replacement) => BodyFlow::Replace(body(replacement, terms.limits)?),
-        types::BodyFlow::Respond(response) => BodyFlow::Respond(answer((response,), terms)?),
+        types::BodyFlow::Respond(response) => BodyFlow::Respond(Box::new(answer((response,), terms)?)),
     })
 }
 

@@ -6,7 +6,7 @@
 
 use super::super::head::HeadBound;
 use super::super::sent::Sent;
-use super::{Answer, Answered, UpstreamSocket, closed_at_once};
+use super::{Answer, Came, UpstreamSocket, closed_at_once};
 use bytes::Bytes;
 use gateway_core::{Body, Error};
 use http::Request;
@@ -99,7 +99,7 @@ impl Http1 {
 
     /// Drives it on and looks for the head of the answer. Nothing wakes us for that but the connection, and no budget is spent on
     /// looking.
-    pub(super) fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
+    pub(super) fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Came> {
         self.drive(context);
         let answered = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if answered.is_ready() {

@@ -10,7 +10,7 @@ use super::socket::UpstreamSocket;
 use super::tls;
 use bytes::Bytes;
 use gateway_config::{Protocol, UpstreamLimits};
-use gateway_core::{Body, Error, Kind, Retry};
+use gateway_core::{Body, Error, Kind, Origin, Retry};
 use http::header::HOST;
 use http::{HeaderValue, Request, Response};
 use http_body::Frame;
@@ -29,10 +29,12 @@ use tokio::net::TcpStream;
 const RECEIVE_BUFFER: usize = 40 * 1024;
 
 /// An answer that is waited for. On the heap: as long as it is not sent, the request is in it, and would be moved with it.
-pub type Answer = Pin<Box<dyn Future<Output = Answered> + Send>>;
+pub type Answer = Pin<Box<dyn Future<Output = Came> + Send>>;
 
-/// The head of an answer, or hyper's error, with the request where none of it was sent.
-pub type Answered = Result<Response<Incoming>, TrySendError<Request<Body>>>;
+type Came = Result<Response<Incoming>, TrySendError<Request<Body>>>;
+
+/// The head of an answer, or hyper's error, with the request where none of it was sent. On the heap: both pass through many hands.
+pub type Answered = Result<Box<Response<Body>>, Box<TrySendError<Request<Body>>>>;
 
 /// A connection, idle or with a request.
 pub struct Connection(Spoken);
@@ -115,19 +117,23 @@ impl Connection {
     }
 
     /// Gives it a request to send; the answer comes by [`Self::poll_answer`].
-    pub fn begin(&mut self, request: Request<Body>) -> Answer {
+    pub fn begin(&mut self, request: Box<Request<Body>>) -> Answer {
         match &mut self.0 {
-            Spoken::Http1(connection) => connection.begin(request),
-            Spoken::Http2(connection) => connection.begin(request),
+            Spoken::Http1(connection) => connection.begin(*request),
+            Spoken::Http2(connection) => connection.begin(*request),
         }
     }
 
     /// Looks for the head of the answer.
     pub fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
-        match &mut self.0 {
+        let came = match &mut self.0 {
             Spoken::Http1(connection) => connection.poll_answer(answer, context),
             Spoken::Http2(_) => answer.as_mut().poll(context),
-        }
+        };
+        came.map(|came| match came {
+            Ok(response) => Ok(Box::new(response.map(|body| Body::incoming(body, Origin::Upstream)))),
+            Err(failure) => Err(Box::new(failure)),
+        })
     }
 
     /// The next part of the answer's body: what has come already, else what comes when the connection is driven on.

@@ -3,6 +3,7 @@
 use gateway_config::{Endpoint, Upstream};
 use gateway_core::Error;
 use gateway_core::clock::{now, since_epoch};
+use gateway_core::dispatch::BoxFuture;
 use gateway_core::repeats::Repeats;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -147,13 +148,17 @@ impl Origins {
         self.state.lock().found.clone()
     }
 
-    /// Returns when there was a first answer, good or bad, or nobody can wait any longer.
-    pub(crate) async fn first(&self, deadline: Instant) {
-        let mut came = std::pin::pin!(self.came.notified());
-        came.as_mut().enable();
-        if self.is_awaited() {
-            let _ = tokio::time::timeout_at(deadline.min(now() + PATIENCE).into(), came).await;
-        }
+    /// Returns when there was a first answer, good or bad, or nobody can wait any longer. On the heap: hardly any request comes here.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn first(&self, deadline: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut came = std::pin::pin!(self.came.notified());
+            came.as_mut().enable();
+            if self.is_awaited() {
+                let _ = tokio::time::timeout_at(deadline.min(now() + PATIENCE).into(), came).await;
+            }
+        })
     }
 
     /// Requests wait until there was a first answer.
