@@ -28,6 +28,18 @@ impl Reach {
         Self(Arc::new(Granted { upstreams: grants.http_upstreams.clone(), origins }))
     }
 
+    /// What the keyword means where this stands behind it.
+    ///
+    /// # Errors
+    /// It is neither true nor false.
+    pub(crate) fn keyword(&self, said: &Value) -> Result<Box<dyn for<'a> Keyword<'a>>, ValidationError<'static>> {
+        match said.as_bool() {
+            Some(true) => Ok(Box::new(self.clone())),
+            Some(false) => Ok(Box::new(NoService)),
+            None => Err(ValidationError::custom(format!("`{KEYWORD}` is neither true nor false"))),
+        }
+    }
+
     /// Why a URL cannot be called. What follows a `{` is filled in for each request: a URL is judged as far as it is written out. Nothing of it
     /// but its host is told, since there may be a secret in it.
     fn refusal(&self, url: &str) -> Option<String> {
@@ -62,6 +74,19 @@ impl Keyword<'_> for Reach {
 
     fn is_valid(&self, instance: &Value) -> bool {
         instance.as_str().is_none_or(|url| self.refusal(url).is_none())
+    }
+}
+
+/// A string that is not called.
+struct NoService;
+
+impl Keyword<'_> for NoService {
+    fn validate(&self, _: &Value) -> Result<(), ValidationError<'static>> {
+        Ok(())
+    }
+
+    fn is_valid(&self, _: &Value) -> bool {
+        true
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Problem {
 /// A validator of a schema; the error says why it is none.
 fn validator(schema: &Value, reach: Reach) -> Result<Validator, String> {
     jsonschema::options()
-        .with_keyword(reach::KEYWORD, move |_, _, _| Ok(Box::new(reach.clone())))
+        .with_keyword(reach::KEYWORD, move |_, said, _| reach.keyword(said))
         // The linear engine: a pattern in a manifest is a stranger's.
         .with_pattern_options(PatternOptions::regex())
         .build(schema)
@@ -153,6 +153,16 @@ mod tests {
         ] } } });
         let [problem] = problems(&schema, &json!({ "missing": "skip" })).try_into().unwrap();
         assert_eq!(problem.message, "value is not one of \"null\" or \"omit\", or value is not of type \"object\"");
+    }
+
+    #[test]
+    fn a_service_is_one_where_the_schema_says_so() {
+        let service = |said: Value| json!({ "properties": { "url": { "x-service": said } } });
+        let configuration = json!({ "url": "upstream://nowhere" });
+        assert_eq!(problems(&service(json!(true)), &configuration).len(), 1);
+        assert_eq!(problems(&service(json!(false)), &configuration), []);
+        let refused = check(&service(json!("yes"))).unwrap_err();
+        assert!(refused.contains("`x-service` is neither true nor false"), "{refused}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod entry;
 pub mod forward;
 #[doc(hidden)]
 pub mod fuzz;
+mod joined;
 pub mod listener;
 mod measure;
 pub mod pipeline;

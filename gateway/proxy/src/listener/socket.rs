@@ -6,6 +6,7 @@ use super::activity::Activity;
 use super::flood::Guard;
 use super::lines::Lines;
 use super::tls;
+use crate::joined;
 use bytes::Bytes;
 use socket2::SockRef;
 use std::io;
@@ -73,7 +74,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+        let written = joined::poll_write(&mut self.tcp, context, slices);
         self.note(written)
     }
 

@@ -5,6 +5,7 @@
 
 use super::head::HeadBound;
 use super::sent::Sent;
+use crate::joined;
 use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
@@ -106,7 +107,10 @@ impl AsyncWrite for UpstreamSocket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.sent.note_vectored(slices);
-        pass!(self, poll_write_vectored(context, slices))
+        match &mut self.stream {
+            Stream::Plain(socket) => joined::poll_write(socket.get_mut(), context, slices),
+            Stream::Tls(socket) => Pin::new(socket.get_mut()).poll_write_vectored(context, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
