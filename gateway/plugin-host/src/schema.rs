@@ -131,9 +131,18 @@ fn told(error: &ValidationError<'_>) -> String {
     };
     // Not further down: a stranger's schema may branch in every branch.
     let reasons = context.iter().filter_map(|errors| errors.first()).map(|error| error.masked().to_string());
-    let mut reasons: Vec<_> = reasons.take(SHOWN).collect();
-    reasons.dedup();
-    reasons.join(", or ")
+    let mut told: Vec<String> = Vec::new();
+    for reason in reasons {
+        if told.last() == Some(&reason) {
+            continue;
+        }
+        if told.len() == SHOWN {
+            told.push("…".to_owned());
+            break;
+        }
+        told.push(reason);
+    }
+    told.join(", or ")
 }
 
 #[cfg(test)]
@@ -153,6 +162,15 @@ mod tests {
         ] } } });
         let [problem] = problems(&schema, &json!({ "missing": "skip" })).try_into().unwrap();
         assert_eq!(problem.message, "value is not one of \"null\" or \"omit\", or value is not of type \"object\"");
+        let many: Vec<Value> =
+            (0..SHOWN + 1).flat_map(|number| [json!({ "const": number }), json!({ "const": number })]).collect();
+        let [problem] = problems(&json!({ "anyOf": many }), &json!("none")).try_into().unwrap();
+        assert_eq!(problem.message.matches(", or ").count(), SHOWN, "{}", problem.message);
+        assert!(
+            problem.message.contains(&format!("{}", SHOWN - 1)) && problem.message.ends_with(", or …"),
+            "{}",
+            problem.message
+        );
     }
 
     #[test]
