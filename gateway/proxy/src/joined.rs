@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 /// Bytes that are joined, at most: a frame of less than a page.
 const JOINED: usize = 3 * 1024;
 
-/// Writes some of it.
+/// Writes some of it. Never a part of who calls it: only who joins has the room for it on the stack.
+#[inline(never)]
 pub(crate) fn poll_write(
     socket: &mut TcpStream,
     context: &mut Context<'_>,
