@@ -1,10 +1,10 @@
 //! The keys. They are looked up by a keyed hash and compared in constant time, so the time says nothing about a key.
 
+use constant_time_eq::constant_time_eq;
 use plugin_sdk::random;
 use serde::Deserialize;
 use siphasher::sip::SipHasher13;
 use std::fmt;
-use subtle::ConstantTimeEq as _;
 
 /// `keys` of the configuration: a table, or the text of a secret.
 #[derive(Debug)]
@@ -93,6 +93,6 @@ impl Keys {
         let hash = self.hasher.hash(key.as_bytes());
         let first = self.entries.partition_point(|entry| entry.hash < hash);
         let mut alike = self.entries.iter().skip(first).take_while(|entry| entry.hash == hash);
-        alike.find(|entry| bool::from(entry.key.as_bytes().ct_eq(key.as_bytes()))).map(|entry| &*entry.consumer)
+        alike.find(|entry| constant_time_eq(entry.key.as_bytes(), key.as_bytes())).map(|entry| &*entry.consumer)
     }
 }
