@@ -2,9 +2,9 @@
 
 use futures_util::task::AtomicWaker;
 use gateway_config::ListenerTimeouts;
-use gateway_core::clock::now;
+use gateway_core::clock::{moment, ticks};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ impl Activity {
         Self {
             timeouts,
             open: AtomicUsize::new(0),
-            idle_since: AtomicU64::new(ticks(now())),
+            idle_since: AtomicU64::new(ticks()),
             head_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             unwritten: AtomicBool::new(false),
@@ -122,7 +122,7 @@ impl Activity {
 
 fn begin(since: &AtomicU64) {
     if since.load(Ordering::Relaxed) == 0 {
-        since.store(ticks(now()), Ordering::Relaxed);
+        since.store(ticks(), Ordering::Relaxed);
     }
 }
 
@@ -164,28 +164,15 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.idle_since.store(ticks(now()), Ordering::Relaxed);
+            self.0.idle_since.store(ticks(), Ordering::Relaxed);
         }
     }
-}
-
-/// Milliseconds since the first call, never 0: an atomic has no room for an `Instant`.
-pub(super) fn ticks(now: Instant) -> u64 {
-    u64::try_from(now.saturating_duration_since(base()).as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-pub(super) fn moment(ticks: u64) -> Instant {
-    base() + Duration::from_millis(ticks)
-}
-
-fn base() -> Instant {
-    static BASE: OnceLock<Instant> = OnceLock::new();
-    *BASE.get_or_init(now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_core::clock::now;
 
     fn activity() -> Arc<Activity> {
         let second = Duration::from_secs(1);

@@ -3,11 +3,10 @@
 //! The socket cannot tell: the other streams of the connection may flow. So each stream's task is wrapped, and dropped,
 //! which resets the stream, when the client's window stays closed. A tunnel looks after that itself, and gives the stream up.
 
-use super::activity::{moment, ticks};
 use super::flood::Guard;
 use crate::alarm::Alarm;
 use futures_util::task::AtomicWaker;
-use gateway_core::clock::now;
+use gateway_core::clock::{moment, ticks};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,7 +42,7 @@ impl Stream {
 
     /// A part of the answer was handed over; the next is asked for when the client's window lets it.
     pub(crate) fn offered(&self) {
-        self.offered.store(ticks(now()), Ordering::Relaxed);
+        self.offered.store(ticks(), Ordering::Relaxed);
     }
 
     /// The tunnel on it was cut: so is the stream.

@@ -9,7 +9,7 @@ use super::connection::{Connection, Dialer, Http2};
 use crate::alarm::Alarm;
 use gateway_config::UpstreamTimeouts;
 use gateway_core::Error;
-use gateway_core::clock::now;
+use gateway_core::clock::{moment, now, ticks};
 use gateway_core::dispatch::BoxFuture;
 use http::HeaderValue;
 use parking_lot::Mutex;
@@ -38,7 +38,8 @@ struct Shelf {
 struct Idle {
     connection: Connection,
     alarm: Alarm,
-    since: Instant,
+    /// In [`ticks`].
+    since: u64,
 }
 
 /// A connection that somebody uses.
@@ -131,7 +132,7 @@ impl Pool {
         }
         let Connected { mut connection, alarm, .. } = connected;
         if connection.seems_ready() || connection.is_ready() {
-            self.shelves.get_or_default().lock().idle.push(Idle { connection, alarm, since: now() });
+            self.shelves.get_or_default().lock().idle.push(Idle { connection, alarm, since: ticks() });
         }
     }
 
@@ -142,7 +143,7 @@ impl Pool {
             // Sockets are closed after the lock, which a request may want meanwhile.
             let mut shelf = shelf.lock();
             let idle: Vec<_> =
-                shelf.idle.extract_if(.., |idle| is_old(&idle.since) || !idle.connection.is_ready()).collect();
+                shelf.idle.extract_if(.., |idle| is_old(&moment(idle.since)) || !idle.connection.is_ready()).collect();
             let is_over = |(connection, used): &mut (Http2, Instant)| {
                 connection.is_closed() || (connection.requests() == 0 && is_old(used))
             };
