@@ -6,6 +6,8 @@ GUESTS := $(HOME)/.cache/gateway/guests
 GATEWAY := $(CARGO_TARGET_DIR)/debug/gateway
 PEERS := $(HOME)/.cache/gateway/peers
 BASE_FOLDER := $(CURDIR)/build/bench-base
+OPTIMIZED := $(HOME)/.cache/gateway/optimized
+RELEASE := $(CURDIR)/build/release/gateway
 
 # Folders of plugins: ours, and those that only tests use.
 PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/guests/*/plugin.toml))
@@ -13,7 +15,7 @@ PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml tests/gue
 GUEST_WORKSPACES := $(patsubst %/Cargo.toml,%,$(wildcard plugins/Cargo.toml tests/guests/Cargo.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test plugins bench bench-micro bench-peers docs fmt ci check deny fuzz chaos attack test-languages test-admin build setup
+.PHONY: help run test plugins release profile bench bench-micro bench-peers docs fmt ci check deny fuzz chaos attack test-languages test-admin build setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,10 +36,16 @@ plugins: build ## Build every plugin, ours and the tests', into build/plugins
 		CARGO_TARGET_DIR=$(GUESTS) $(GATEWAY) plugin build $$folder --output build/plugins || exit 1; \
 	done
 
-bench: plugins ## Compare with peers, optimized; BASE=commit, BENCH_ONLY=plain,key, BENCH_ROUNDS=n, BENCH_REPORT=file
-	$(if $(BASE),scripts/bench-base $(BASE) $(BASE_FOLDER) $(GUESTS))
-	cargo build --release --package gateway --bins
-	PATH=$$PATH:/usr/sbin BENCH_PEERS=$(PEERS) $(if $(BASE),BENCH_BASE=$(BASE_FOLDER)) \
+release: ## The program, optimized by the profile of its own load, in build/release
+	scripts/optimized $(OPTIMIZED) $(RELEASE)
+
+profile: plugins ## Make that profile anew, gateway/gateway.profdata: after changes on the way of a request
+	scripts/profile $(HOME)/.cache/gateway/profile
+
+bench: plugins release ## Compare with peers, optimized; BASE=commit, BENCH_ONLY=plain,key, BENCH_ROUNDS=n, BENCH_REPORT=file
+	$(if $(BASE),scripts/bench-base $(BASE) $(BASE_FOLDER) $(GUESTS) $(OPTIMIZED))
+	PATH=$$PATH:/usr/sbin BENCH_PEERS=$(PEERS) BENCH_GATEWAY=$(RELEASE) \
+		BENCH_COMMIT=$$(git describe --always --dirty) $(if $(BASE),BENCH_BASE=$(BASE_FOLDER)) \
 		$(if $(BENCH_REPORT),BENCH_REPORT=$(abspath $(BENCH_REPORT))) \
 		cargo bench --package gateway-tests --bench requests
 
