@@ -102,7 +102,12 @@ fn is_misplaced(trailer: &HeaderName) -> bool {
 /// None when it is absent or not UTF-8.
 #[must_use]
 pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let mut lines = headers.get_all(name).iter();
+    join(name, headers.get_all(name).iter())
+}
+
+/// The lines of the field of this name as one.
+#[must_use]
+pub fn join<'h>(name: &HeaderName, mut lines: impl Iterator<Item = &'h HeaderValue>) -> Option<String> {
     let mut value = std::str::from_utf8(lines.next()?.as_bytes()).ok()?.to_owned();
     if *name == header::SET_COOKIE {
         return Some(value);

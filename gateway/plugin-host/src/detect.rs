@@ -112,6 +112,11 @@ impl Surface {
         self.exports.iter().find(is).map(String::as_str)
     }
 
+    /// The interface of ours that an import's module names.
+    pub(crate) fn interface(module: &str) -> Option<&str> {
+        split(module).filter(|_| is_compatible(module)).map(|(interface, _)| interface)
+    }
+
     /// The version of its interface's package that it was built against.
     pub(crate) fn version(&self) -> Option<&str> {
         let ours = self.exports.iter().find_map(|name| split(name)).map(|(_, version)| version);

@@ -1,6 +1,8 @@
 //! What fuzzers call (`fuzz/`): each entry takes any bytes and asserts what must hold of them. No program calls them.
 
+use crate::abi::direct::{self, Shape};
 use crate::capabilities::{crypto, fields, log};
+use crate::detect::Surface;
 use crate::grant::Grants;
 use crate::inspect::inspect;
 use crate::manifest::Manifest;
@@ -11,6 +13,17 @@ use serde_json::json;
 /// A file that claims to be a component is looked at without harm.
 pub fn component(data: &[u8]) {
     let _ = inspect(data);
+    if let Ok(surface) = Surface::read(data) {
+        let _ = Shape::of(data, &surface, |_, _| true);
+    }
+}
+
+/// A guest's memory is read without harm wherever it points, and what is laid out there is what was to be.
+///
+/// # Panics
+/// It is something else.
+pub fn guest_memory(data: &[u8]) {
+    direct::fuzz(data);
 }
 
 /// A manifest is read or refused, and what it says can be shown at a terminal. Its schema judges configurations.
@@ -78,6 +91,7 @@ mod tests {
             ("component", super::component as fn(&[u8])),
             ("manifest", super::manifest),
             ("guest_fields", super::guest_fields),
+            ("guest_memory", super::guest_memory),
             ("logged", super::logged),
             ("token", super::token),
         ];

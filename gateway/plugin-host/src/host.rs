@@ -1,10 +1,12 @@
 //! What all plugins of the process share: the engine, the linker, the bound on instances, the compile cache.
 
+use crate::abi::Abi;
+use crate::abi::direct::Glue;
 use crate::abi::gateway::Imports;
 use crate::abi::wasi_http::{self, Concurrent, Http};
 use crate::cache::Cache;
 use crate::capabilities::crypto::password;
-use crate::compile::Compiler;
+use crate::compile::{Compiler, Target};
 use crate::engine;
 use crate::kept::Kept;
 use crate::limits::MEMORY_CEILING;
@@ -67,6 +69,8 @@ pub struct Host {
     pub(crate) cache: Option<Cache>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) threads: usize,
+    /// What modules that are called directly need; made for the first one.
+    pub(crate) glue: OnceLock<Arc<Glue>>,
     /// What components of `wasi:http` need; made for the first one.
     concurrent: OnceLock<Concurrent>,
     cached_in: Option<PathBuf>,
@@ -117,6 +121,7 @@ impl Host {
             cache,
             shared,
             threads: options.threads,
+            glue: OnceLock::new(),
             concurrent: OnceLock::new(),
             cached_in: options.cache,
             compiler: options.compiler,
@@ -164,6 +169,17 @@ impl Host {
             }
         };
         Ok(Arc::new(WasmPlugin::new(loaded, Arc::new(settings), kept, guest)))
+    }
+
+    /// What modules that are called directly need.
+    pub(crate) fn glue(&self) -> Result<&Arc<Glue>, LoadError> {
+        if let Some(glue) = self.glue.get() {
+            return Ok(glue);
+        }
+        let target = Target { engine: &self.engine, cache: self.cache.as_ref(), compiler: None, abi: Abi::Gateway };
+        let glue = Glue::new(&target).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        // Another load may have been faster; then that one's is everybody's.
+        Ok(self.glue.get_or_init(|| Arc::new(glue)))
     }
 
     /// What components of `wasi:http` need.

@@ -1,6 +1,6 @@
 //! One instance of a plugin: a store, the guest in it, and the permits that it counts against.
 
-use crate::abi::gateway::Exports;
+use crate::abi::gateway::{Asked, Calls, Said};
 use crate::capabilities::log::printable;
 use crate::limits::{AGE, GROWTH, START_WALL};
 use crate::meter::Stop;
@@ -11,13 +11,12 @@ use gateway_core::{Exchange, clock};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
 /// A guest that is configured and waits for calls. Dropping it gives everything back, whatever it was doing.
 pub(crate) struct Instance {
     store: Store<State>,
-    exports: Exports,
+    guest: Calls,
     calls: u32,
     /// By the host's coarse clock, in milliseconds.
     born: u64,
@@ -53,33 +52,21 @@ impl Instance {
         store.set_hostcall_fuel(pool.settings.limits.transfer());
         store.epoch_deadline_callback(|mut context| context.data_mut().meter.tick());
         store.set_epoch_deadline(1);
-        let instance = pool.component.linked.instantiate_async(&mut store).await.map_err(Failure::of)?;
-        let exports = Exports::of(&instance, &mut store, &pool.component.indices).map_err(Failure::of)?;
-        if let Some(configure) = &exports.configure {
-            let (configured,) = configure.call_async(&mut store, ()).await.map_err(Failure::of)?;
-            configured.map_err(|text| Failure::Refused(printable(&text)))?;
+        let guest = Calls::start(&pool.component, &mut store).await.map_err(Failure::of)?;
+        let configured = guest.call(&mut store, Asked::Configure).await.map_err(Failure::of)?;
+        if let Some(Said::Configured(Err(text))) = configured {
+            return Err(Failure::Refused(printable(&text)));
         }
         let (now, memory) = (pool.host.shared.now(), store.data().room.used);
-        Ok(Box::new(Self { store, exports, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits }))
+        Ok(Box::new(Self { store, guest, calls: 0, born: now, idle_since: now, memory, slot, _permits: permits }))
     }
 
     /// Calls one phase. After a failure the instance is good for nothing more.
-    pub(crate) async fn call<P, R>(
+    pub(crate) async fn call(
         &mut self,
         exchange: Box<Exchange>,
-        parameters: P,
-        export: fn(&Exports) -> Option<&TypedFunc<P, R>>,
-    ) -> (Box<Exchange>, Result<R, Failure>)
-    where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        let Some(function) = export(&self.exports) else {
-            return (
-                exchange,
-                Err(Failure::Stopped(FaultKind::Trap, "the plugin does not export this phase".to_owned())),
-            );
-        };
+        asked: Asked,
+    ) -> (Box<Exchange>, Result<Said, Failure>) {
         let limits = &self.store.data().settings.limits;
         // The clock is asked only where a limit of the plugin's own says so.
         let deadline = limits.wall.map_or(exchange.deadline, |wall| exchange.deadline.min(clock::now() + wall));
@@ -87,7 +74,11 @@ impl Instance {
         self.store.data_mut().begin(exchange, cpu, deadline);
         self.store.set_epoch_deadline(1);
         self.calls += 1;
-        let result = function.call_async(&mut self.store, parameters).await.map_err(Failure::of);
+        let result = match self.guest.call(&mut self.store, asked).await {
+            Ok(Some(said)) => Ok(said),
+            Ok(None) => Err(Failure::Stopped(FaultKind::Trap, "the plugin does not export this phase".to_owned())),
+            Err(error) => Err(Failure::of(error)),
+        };
         #[expect(clippy::expect_used, reason = "`begin` put it there, and nothing but this line takes it")]
         let exchange = self.store.data_mut().exchange.take().expect("the exchange that was lent");
         (exchange, result)

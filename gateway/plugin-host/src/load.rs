@@ -1,6 +1,7 @@
 //! From a file's bytes to a component that is compiled and linked. Off the request path: compiling takes up to seconds.
 
 use crate::abi::Abi;
+use crate::abi::direct::{Direct, Shape};
 use crate::abi::gateway::{self, Indices, VERSION};
 use crate::abi::wasi_http::{self, HttpState};
 use crate::cache;
@@ -47,6 +48,12 @@ pub(crate) enum Linked {
 }
 
 impl Loaded {
+    /// Whether calls of it go past the component to its module.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        matches!(&self.linked, Linked::Gateway(component) if component.direct.is_some())
+    }
+
     /// What it asks for; nothing without a manifest.
     #[must_use]
     pub fn asked(&self) -> &[Capability] {
@@ -172,7 +179,15 @@ impl Host {
             }
         };
         let target = Target { engine, cache, compiler: self.compiler.as_ref(), abi };
-        let (component, cached) = compile(&target, name, source)?;
+        let shape = match abi {
+            Abi::Gateway => {
+                let glue = self.glue()?;
+                Shape::of(source, &surface, |interface, name| glue.offers(interface, name))
+            }
+            Abi::WasiHttp02 | Abi::WasiHttp03 => None,
+        };
+        let showing = shape.as_ref().map(|shape| shape.showing(source));
+        let (component, cached) = compile(&target, name, showing.as_deref().unwrap_or(source))?;
         let compile_time = begin.elapsed();
         let slots = component.resources_required().map_or(1, |required| required.num_memories.max(1));
         let linked = match abi {
@@ -180,7 +195,11 @@ impl Host {
                 let link = |error| LoadError::Link(format!("{error:#}"));
                 let linked = self.linker.instantiate_pre(&component).map_err(link)?;
                 let indices = Arc::new(Indices::find(&component, &surface, phases)?);
-                Linked::Gateway(gateway::Component { linked, indices })
+                let direct = match shape {
+                    Some(shape) => Direct::new(self.glue()?, &self.engine, &component, &indices, shape).map(Arc::new),
+                    None => None,
+                };
+                Linked::Gateway(gateway::Component { linked, indices, direct })
             }
             Abi::WasiHttp02 | Abi::WasiHttp03 => {
                 let linked = wasi_http::link(&self.concurrent()?.linker, abi, &component);

@@ -23,6 +23,8 @@ pub(crate) enum Stop {
     Memory(usize),
     #[error("a table would pass {0} entries")]
     Table(usize),
+    #[error("the fuel for host calls is used up: it handed over more than {0} bytes in one")]
+    Transfer(usize),
 }
 
 /// The meter of one call at a time.

@@ -1,7 +1,7 @@
 //! A loaded and configured plugin, as the pipeline calls it.
 
-use crate::abi::gateway::Exports;
 use crate::abi::gateway::convert::{self, Terms};
+use crate::abi::gateway::{Asked, Said};
 use crate::abi::wasi_http::Http;
 use crate::capabilities::metrics::Readings;
 use crate::grant::Grants;
@@ -26,7 +26,6 @@ use serde::Serialize;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 /// A plugin that keeps failing is not called for a while: its failures cost instances, and soon everybody's time.
 const BREAKER: BreakerTerms =
@@ -51,11 +50,8 @@ pub struct PluginSettings {
     pub isolate: bool,
 }
 
-/// Which function of an instance is called.
-type Export<P, R> = fn(&Exports) -> Option<&TypedFunc<P, R>>;
-
 /// What an answer is checked by.
-type Accept<R, T> = fn(R, &Terms<'_>) -> Result<T, String>;
+type Accept<T> = fn(Said, &Terms<'_>) -> Result<T, String>;
 
 /// A plugin in WebAssembly with its configuration.
 pub struct WasmPlugin {
@@ -155,21 +151,16 @@ impl WasmPlugin {
     }
 
     /// One call of one phase, timed where somebody wants to know.
-    async fn call<P, R, T>(
+    async fn call<T>(
         &self,
         phase: Phase,
         mut exchange: Box<Exchange>,
-        parameters: P,
-        export: Export<P, R>,
-        accept: Accept<R, T>,
-    ) -> (Box<Exchange>, Result<T, Fault>)
-    where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
-    {
+        asked: Asked,
+        accept: Accept<T>,
+    ) -> (Box<Exchange>, Result<T, Fault>) {
         let watch = Watch::begin(self.kept.meter(), exchange.trace.as_mut());
         let mut waited = Duration::ZERO;
-        let (mut exchange, result) = self.run(phase, exchange, parameters, (export, accept), &mut waited).await;
+        let (mut exchange, result) = self.run(phase, exchange, asked, accept, &mut waited).await;
         if let Some(watch) = watch {
             watch.end(self.name(), phase, exchange.trace.as_mut(), result.as_ref().err(), waited);
         }
@@ -177,18 +168,14 @@ impl WasmPlugin {
     }
 
     /// Breaker, instance, guest, check, and the books.
-    async fn run<P, R, T>(
+    async fn run<T>(
         &self,
         phase: Phase,
         exchange: Box<Exchange>,
-        parameters: P,
-        (export, accept): (Export<P, R>, Accept<R, T>),
+        asked: Asked,
+        accept: Accept<T>,
         waited: &mut Duration,
-    ) -> (Box<Exchange>, Result<T, Fault>)
-    where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
-    {
+    ) -> (Box<Exchange>, Result<T, Fault>) {
         let Guest::Phases(pool) = &self.guest else {
             return (exchange, Err(self.books.fault(phase, FaultKind::Trap, "it has no phases".to_owned())));
         };
@@ -202,7 +189,7 @@ impl WasmPlugin {
                 Err(failure) => return (exchange, Err(self.books.failure(phase, failure))),
             },
         };
-        let (exchange, result) = instance.call(exchange, parameters, export).await;
+        let (exchange, result) = instance.call(exchange, asked).await;
         *waited = instance.waited();
         let result = match result {
             Ok(result) => {
@@ -294,35 +281,23 @@ impl Plugin for WasmPlugin {
     }
 
     fn on_request(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
-        Box::pin(self.call(Phase::OnRequest, exchange, (), |exports| exports.on_request.as_ref(), convert::flow))
+        Box::pin(self.call(Phase::OnRequest, exchange, Asked::Request, convert::flow))
     }
 
     fn on_request_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(self.call(
-            Phase::OnRequestBody,
-            exchange,
-            (body,),
-            |exports| exports.on_request_body.as_ref(),
-            convert::body_flow,
-        ))
+        Box::pin(self.call(Phase::OnRequestBody, exchange, Asked::RequestBody(body), convert::body_flow))
     }
 
     fn handle(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, Answer> {
-        Box::pin(self.call(Phase::Handle, exchange, (body,), |exports| exports.handle.as_ref(), convert::answer))
+        Box::pin(self.call(Phase::Handle, exchange, Asked::Handle(body), convert::answer))
     }
 
     fn on_response(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
-        Box::pin(self.call(Phase::OnResponse, exchange, (), |exports| exports.on_response.as_ref(), convert::flow))
+        Box::pin(self.call(Phase::OnResponse, exchange, Asked::Response, convert::flow))
     }
 
     fn on_response_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(self.call(
-            Phase::OnResponseBody,
-            exchange,
-            (body,),
-            |exports| exports.on_response_body.as_ref(),
-            convert::body_flow,
-        ))
+        Box::pin(self.call(Phase::OnResponseBody, exchange, Asked::ResponseBody(body), convert::body_flow))
     }
 
     fn serve(
@@ -357,12 +332,6 @@ impl Plugin for WasmPlugin {
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()> {
-        Box::pin(self.call(
-            Phase::OnComplete,
-            exchange,
-            (summary.into(),),
-            |exports| exports.on_complete.as_ref(),
-            |(), _| Ok(()),
-        ))
+        Box::pin(self.call(Phase::OnComplete, exchange, Asked::Complete(summary), |_, _| Ok(())))
     }
 }

@@ -1,5 +1,6 @@
 //! What a store holds beside the guest: the exchange lent to it, and what bounds it.
 
+use crate::abi::direct::Desk;
 use crate::kept::Kept;
 use crate::limits::Limits;
 use crate::meter::{Meter, Stop};
@@ -26,6 +27,8 @@ pub(crate) struct State {
     /// Passwords that the present call had verified.
     pub(crate) passwords: u32,
     pub(crate) room: Room,
+    /// What passes between the host and a guest that it calls directly.
+    pub(crate) desk: Desk,
 }
 
 /// The memory that the guest of a store has, and may have.
@@ -38,7 +41,8 @@ pub(crate) struct Room {
 impl State {
     pub(crate) fn new(settings: Arc<PluginSettings>, kept: Arc<Kept>, pulse: Arc<Pulse>) -> Self {
         let room = Room::new(settings.limits.memory);
-        Self { exchange: None, settings, kept, meter: Meter::new(pulse), fetches: 0, passwords: 0, room }
+        let meter = Meter::new(pulse);
+        Self { exchange: None, settings, kept, meter, fetches: 0, passwords: 0, room, desk: Desk::default() }
     }
 
     /// Lends it an exchange for one call.

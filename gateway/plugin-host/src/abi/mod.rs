@@ -1,5 +1,6 @@
 //! The interfaces by which a component can be a plugin. Its exports choose one.
 
+pub(crate) mod direct;
 pub(crate) mod gateway;
 pub(crate) mod wasi_http;
 

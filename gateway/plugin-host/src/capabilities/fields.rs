@@ -3,7 +3,7 @@
 use super::{invalid, quoted};
 use crate::abi::gateway::wit::types::Error;
 use gateway_core::headers::is_reserved;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields of one message.
 pub(crate) const COUNT: usize = 200;
@@ -13,12 +13,16 @@ const SIZE: usize = 64 << 10;
 
 /// The name of a field that a plugin may write.
 pub(crate) fn writable(name: &str) -> Result<HeaderName, Error> {
-    let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| invalid(format!("{} is not a field name", quoted(name))))?;
-    if is_reserved(&name) {
-        return Err(invalid(format!("`{name}` frames the message and is written by the gateway only")));
-    }
-    Ok(name)
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unnamed(name))?;
+    if is_reserved(&name) { Err(framing(&name)) } else { Ok(name) }
+}
+
+fn unnamed(name: &str) -> Error {
+    invalid(format!("{} is not a field name", quoted(name)))
+}
+
+fn framing(name: &HeaderName) -> Error {
+    invalid(format!("`{name}` frames the message and is written by the gateway only"))
 }
 
 /// A field's value; the white space around it is no part of it (RFC 9110 5.5), and HTTP/2 peers refuse it.
@@ -51,10 +55,17 @@ pub(crate) fn remove(headers: &mut HeaderMap, name: &str) -> Result<(), Error> {
 
 /// The lines of a name as one, and they are gone.
 pub(crate) fn take(headers: &mut HeaderMap, name: &str) -> Result<Option<String>, Error> {
-    let name = writable(name)?;
-    let joined = gateway_core::headers::joined(headers, &name);
-    headers.remove(name);
-    Ok(joined)
+    // Looked up once, and by the guest's own text: most names that filters take are in no registry.
+    match headers.try_entry(name) {
+        Ok(entry) if is_reserved(entry.key()) => Err(framing(entry.key())),
+        Ok(Entry::Occupied(entry)) => {
+            let joined = gateway_core::headers::join(entry.key(), entry.iter());
+            entry.remove();
+            Ok(joined)
+        }
+        Ok(Entry::Vacant(_)) => Ok(None),
+        Err(_) => Err(unnamed(name)),
+    }
 }
 
 /// Each line's value.

@@ -16,7 +16,7 @@ const TARGET: usize = 8 << 10;
 const STRICT: Allow = Allow { encoded_slash: false, backslash: false, encoded_nul: false };
 
 impl State {
-    fn request(&self) -> Option<&Request> {
+    pub(crate) fn request(&self) -> Option<&Request> {
         self.exchange.as_deref().map(|exchange| &exchange.request)
     }
 
@@ -24,7 +24,7 @@ impl State {
         self.sendable().map(|exchange| &mut exchange.request).ok_or(Error::WrongPhase)
     }
 
-    fn request_headers(&mut self) -> Result<&mut HeaderMap, Error> {
+    pub(crate) fn request_headers(&mut self) -> Result<&mut HeaderMap, Error> {
         self.request_mut().map(|request| &mut request.headers)
     }
 }

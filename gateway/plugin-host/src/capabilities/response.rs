@@ -9,7 +9,7 @@ use gateway_core::exchange::Response;
 use http::HeaderMap;
 
 impl State {
-    fn response(&self) -> Option<&Response> {
+    pub(crate) fn response(&self) -> Option<&Response> {
         self.exchange.as_deref()?.response.as_ref()
     }
 
@@ -17,7 +17,7 @@ impl State {
         self.answerable().and_then(|exchange| exchange.response.as_mut()).ok_or(Error::WrongPhase)
     }
 
-    fn response_headers(&mut self) -> Result<&mut HeaderMap, Error> {
+    pub(crate) fn response_headers(&mut self) -> Result<&mut HeaderMap, Error> {
         self.response_mut().map(|response| &mut response.headers)
     }
 }

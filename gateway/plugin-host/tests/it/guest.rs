@@ -40,6 +40,7 @@ const PRELUDE: &str = r#"
   (func $reset (global.set $heap (i32.const 32768)))
   (func $alloc (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
     (local $at i32)
+    ;; first
     (local.set $at (i32.and
       (i32.add (global.get $heap) (i32.sub (local.get $align) (i32.const 1)))
       (i32.sub (i32.const 0) (local.get $align))))
@@ -78,6 +79,7 @@ pub(crate) struct Guest {
     imports: Vec<&'static str>,
     phases: Vec<(&'static str, String)>,
     functions: String,
+    allocator: String,
     data: Vec<u8>,
 }
 
@@ -101,6 +103,12 @@ impl Guest {
     /// More of the module.
     pub(crate) fn with(mut self, functions: &str) -> Self {
         self.functions.push_str(functions);
+        self
+    }
+
+    /// What the allocator does before all else.
+    pub(crate) fn allocator(mut self, first: impl Into<String>) -> Self {
+        self.allocator = first.into();
         self
     }
 
@@ -132,7 +140,7 @@ impl Guest {
             )
             .unwrap();
         }
-        module.push_str(PRELUDE);
+        module.push_str(&PRELUDE.replace(";; first", &self.allocator));
         for (phase, body) in self.phases {
             writeln!(world, "  export gateway:plugin/{phase}@0.1.0;").unwrap();
             writeln!(module, "  (func (export \"gateway:plugin/{phase}@0.1.0#{phase}\") {body})").unwrap();

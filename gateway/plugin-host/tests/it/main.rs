@@ -1,6 +1,7 @@
 //! The host with real components: what they may do, what they may not, and what they cost.
 #![cfg(test)]
 
+mod direct;
 mod fetches;
 mod grants;
 mod guest;

@@ -1,5 +1,6 @@
 //! Between the guest's types and the gateway's. What a guest gives is checked here like a client's input.
 
+use super::Said;
 use super::wit::types::{self, Field};
 use crate::capabilities::fields;
 use crate::limits::Limits;
@@ -42,26 +43,39 @@ pub(crate) struct Terms<'a> {
 }
 
 /// What a head phase answered; the error says which rule it breaks.
-pub(crate) fn flow((flow,): (types::Flow,), terms: &Terms<'_>) -> Result<Flow, String> {
+pub(crate) fn flow(said: Said, terms: &Terms<'_>) -> Result<Flow, String> {
+    let Said::Flow(flow) = said else { return Err(another()) };
     Ok(match flow {
         types::Flow::Next => Flow::Next,
         types::Flow::AwaitBody if terms.may_await => Flow::AwaitBody,
         types::Flow::AwaitBody => return Err("it awaits a body and exports no phase for it".to_owned()),
-        types::Flow::Respond(response) => Flow::Respond(Box::new(answer((response,), terms)?)),
+        types::Flow::Respond(response) => Flow::Respond(Box::new(whole(response, terms)?)),
     })
 }
 
 /// What a body phase answered.
-pub(crate) fn body_flow((flow,): (types::BodyFlow,), terms: &Terms<'_>) -> Result<BodyFlow, String> {
+pub(crate) fn body_flow(said: Said, terms: &Terms<'_>) -> Result<BodyFlow, String> {
+    let Said::BodyFlow(flow) = said else { return Err(another()) };
     Ok(match flow {
         types::BodyFlow::Next => BodyFlow::Next,
         types::BodyFlow::Replace(replacement) => BodyFlow::Replace(body(replacement, terms.limits)?),
-        types::BodyFlow::Respond(response) => BodyFlow::Respond(Box::new(answer((response,), terms)?)),
+        types::BodyFlow::Respond(response) => BodyFlow::Respond(Box::new(whole(response, terms)?)),
     })
 }
 
+/// What `handle` answered.
+pub(crate) fn answer(said: Said, terms: &Terms<'_>) -> Result<Answer, String> {
+    let Said::Response(response) = said else { return Err(another()) };
+    whole(response, terms)
+}
+
+/// What no phase of this host does.
+fn another() -> String {
+    "it answered as another phase does".to_owned()
+}
+
 /// A whole response.
-pub(crate) fn answer((response,): (types::Response,), terms: &Terms<'_>) -> Result<Answer, String> {
+fn whole(response: types::Response, terms: &Terms<'_>) -> Result<Answer, String> {
     Ok(Answer {
         status: status(response.status)
             .ok_or_else(|| format!("it answered with the status {}; 200 to 599 are allowed", response.status))?,

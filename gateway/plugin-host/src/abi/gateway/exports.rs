@@ -2,13 +2,14 @@
 
 use super::convert::SummaryRecord;
 use super::wit::types::{BodyFlow, Flow, Response};
+use super::{Asked, Said};
 use crate::detect::Surface;
 use crate::load::LoadError;
 use crate::state::State;
 use bytes::Bytes;
 use gateway_core::{Phase, Phases};
 use wasmtime::Store;
-use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc};
+use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 
 /// Where a component's phases are.
 pub(crate) struct Indices {
@@ -38,18 +39,18 @@ impl Indices {
 /// The functions of one instance. A phase that is not exported is none.
 #[derive(Default)]
 pub(crate) struct Exports {
-    pub(crate) configure: Option<TypedFunc<(), (Result<(), String>,)>>,
-    pub(crate) on_request: Option<TypedFunc<(), (Flow,)>>,
-    pub(crate) on_request_body: Option<TypedFunc<(Bytes,), (BodyFlow,)>>,
-    pub(crate) handle: Option<TypedFunc<(Bytes,), (Response,)>>,
-    pub(crate) on_response: Option<TypedFunc<(), (Flow,)>>,
-    pub(crate) on_response_body: Option<TypedFunc<(Bytes,), (BodyFlow,)>>,
-    pub(crate) on_complete: Option<TypedFunc<(SummaryRecord,), ()>>,
+    configure: Option<TypedFunc<(), (Result<(), String>,)>>,
+    on_request: Option<TypedFunc<(), (Flow,)>>,
+    on_request_body: Option<TypedFunc<(Bytes,), (BodyFlow,)>>,
+    handle: Option<TypedFunc<(Bytes,), (Response,)>>,
+    on_response: Option<TypedFunc<(), (Flow,)>>,
+    on_response_body: Option<TypedFunc<(Bytes,), (BodyFlow,)>>,
+    on_complete: Option<TypedFunc<(SummaryRecord,), ()>>,
 }
 
 impl Exports {
     /// Fails where a function has another type than the WIT says.
-    pub(crate) fn of(instance: &Instance, store: &mut Store<State>, indices: &Indices) -> wasmtime::Result<Self> {
+    pub(crate) fn of<T>(instance: &Instance, store: &mut Store<T>, indices: &Indices) -> wasmtime::Result<Self> {
         let mut exports = Self::default();
         if let Some(index) = &indices.configure {
             exports.configure = Some(instance.get_typed_func(&mut *store, index)?);
@@ -66,5 +67,39 @@ impl Exports {
             }
         }
         Ok(exports)
+    }
+
+    /// Calls a phase; nothing where it is not exported.
+    pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> wasmtime::Result<Option<Said>> {
+        Ok(match asked {
+            Asked::Configure => called(&self.configure, store, ()).await?.map(|(result,)| Said::Configured(result)),
+            Asked::Request => called(&self.on_request, store, ()).await?.map(|(flow,)| Said::Flow(flow)),
+            Asked::RequestBody(body) => {
+                called(&self.on_request_body, store, (body,)).await?.map(|(flow,)| Said::BodyFlow(flow))
+            }
+            Asked::Handle(body) => called(&self.handle, store, (body,)).await?.map(|(answer,)| Said::Response(answer)),
+            Asked::Response => called(&self.on_response, store, ()).await?.map(|(flow,)| Said::Flow(flow)),
+            Asked::ResponseBody(body) => {
+                called(&self.on_response_body, store, (body,)).await?.map(|(flow,)| Said::BodyFlow(flow))
+            }
+            Asked::Complete(summary) => {
+                called(&self.on_complete, store, (summary.into(),)).await?.map(|()| Said::Nothing)
+            }
+        })
+    }
+}
+
+async fn called<P, R>(
+    function: &Option<TypedFunc<P, R>>,
+    store: &mut Store<State>,
+    parameters: P,
+) -> wasmtime::Result<Option<R>>
+where
+    P: ComponentNamedList + Lower + Send + Sync + 'static,
+    R: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    match function {
+        Some(function) => function.call_async(store, parameters).await.map(Some),
+        None => Ok(None),
     }
 }

@@ -1,10 +1,13 @@
 //! `gateway:plugin`: the bindings made from its WIT, and the exports that a component of it has.
 
+mod calls;
 pub(crate) mod convert;
 mod exports;
 
+pub(crate) use calls::{Asked, Calls, Said};
 pub(crate) use exports::{Exports, Indices};
 
+use crate::abi::direct::Direct;
 use crate::state::State;
 use std::sync::Arc;
 use wasmtime::component::InstancePre;
@@ -32,6 +35,8 @@ mod bindings {
 pub(crate) struct Component {
     pub(crate) linked: InstancePre<State>,
     pub(crate) indices: Arc<Indices>,
+    /// Its module, where the host can call that itself.
+    pub(crate) direct: Option<Arc<Direct>>,
 }
 
 pub(crate) use bindings::Imports;

@@ -1,0 +1,235 @@
+//! Components of our own world whose module the host calls itself.
+//!
+//! The way through a component costs several times what a small filter does: for each call in either direction types are walked, functions are
+//! looked up, tasks and handles are kept that such a component has none of. Where a component is one module in the usual
+//! wrapping (`shape.rs`), the component is compiled and checked as any other, and then its module is linked to host functions that read
+//! parameters from its memory (`lift.rs`, `types.rs`, `functions.rs`) and lay results out for it (`lower.rs`), with some guest code of
+//! our own between (`glue.rs`). What a plugin may do, and what bounds it, is the same on both ways. See docs/decisions/0025.
+
+mod functions;
+mod fuzz;
+mod glue;
+mod lift;
+mod lower;
+mod shape;
+mod types;
+
+pub(crate) use fuzz::run as fuzz;
+pub(crate) use lower::Parcel;
+pub(crate) use shape::Shape;
+
+use super::gateway::{Asked, Exports as ComponentExports, Indices, Said};
+use crate::compile::{Target, compile};
+use crate::state::State;
+use bytes::Bytes;
+use functions::reach;
+use gateway_core::plugin::Summary;
+use glue::{EXPORTS, HOST, TABLE};
+use lift::{Lift, Source};
+use std::sync::Arc;
+use wasmtime::component::{self, Component};
+use wasmtime::{
+    Caller, Engine, Extern, Func, Instance, InstancePre, Linker, Memory, Module, Ref, Result, Store, TypedFunc, bail,
+};
+
+/// Ticks of the host's clock within which a module's tables are filled.
+const TICKS: u64 = 1000;
+
+/// What a store holds for calls between the host and a module.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// The module's memory, once it is there.
+    pub(crate) memory: Option<Memory>,
+    /// What a host function gives.
+    pub(crate) parcel: Parcel,
+    /// What a phase takes.
+    given: Bytes,
+    summary: Option<Summary>,
+    /// What a phase gave.
+    pub(crate) said: Option<Said>,
+}
+
+/// The glue, linked to the host functions.
+pub(crate) struct Glue {
+    linked: InstancePre<State>,
+    /// The host functions that a module may import.
+    offered: Vec<(&'static str, &'static str)>,
+}
+
+/// A component's module, ready to be instantiated.
+pub(crate) struct Direct {
+    glue: Arc<Glue>,
+    module: Module,
+    /// The glue's name for each of the module's imports.
+    imports: Vec<String>,
+    shape: Shape,
+}
+
+/// The glue's functions in one instance, in the order of [`EXPORTS`]. A phase that is not exported is none.
+pub(crate) struct Exports([Option<TypedFunc<(), ()>>; EXPORTS.len()]);
+
+impl Glue {
+    /// Compiles it, or takes it from the cache.
+    pub(crate) fn new(target: &Target<'_>) -> Result<Self> {
+        let (mut linker, functions) = functions::all(target.engine)?;
+        own(&mut linker)?;
+        let source = glue::component(&functions);
+        let (component, _) = compile(target, "glue", &source).map_err(|error| wasmtime::format_err!("{error}"))?;
+        let Some(module) = shown(target.engine, &component, |_, _| Ok(()))? else { bail!("the glue shows no module") };
+        let linked = linker.instantiate_pre(&module)?;
+        Ok(Self { linked, offered: functions.iter().map(|function| (function.interface, function.name)).collect() })
+    }
+
+    /// Whether there is such a host function.
+    pub(crate) fn offers(&self, interface: &str, name: &str) -> bool {
+        self.offered.contains(&(interface, name))
+    }
+}
+
+/// The host functions that are for the glue alone.
+fn own(linker: &mut Linker<State>) -> Result<()> {
+    fn read<T: Lift>(
+        linker: &mut Linker<State>,
+        name: &str,
+        said: impl Fn(T) -> Said + Send + Sync + 'static,
+    ) -> Result<()> {
+        linker.func_wrap(HOST, name, move |mut caller: Caller<'_, State>, at: u32| -> Result<()> {
+            let (memory, state) = reach(&mut caller)?;
+            let value = Source::new(memory, state.settings.limits.transfer()).value(at)?;
+            state.desk.said = Some(said(value));
+            Ok(())
+        })?;
+        Ok(())
+    }
+    read(linker, "flow", Said::Flow)?;
+    read(linker, "body-flow", Said::BodyFlow)?;
+    read(linker, "response", Said::Response)?;
+    read(linker, "configured", Said::Configured)?;
+    linker.func_wrap(HOST, "place", |mut caller: Caller<'_, State>, at: u32| -> Result<u64> {
+        let (memory, state) = reach(&mut caller)?;
+        state.desk.parcel.place(at, memory)
+    })?;
+    linker.func_wrap(HOST, "length", |caller: Caller<'_, State>| -> Result<u32> {
+        Ok(u32::try_from(caller.data().desk.given.len())?)
+    })?;
+    linker.func_wrap(HOST, "summary", |mut caller: Caller<'_, State>| -> Result<(u32, u64, u64, u64, u32)> {
+        let Some(summary) = caller.data_mut().desk.summary.take() else { bail!("there is no summary") };
+        let micros = u64::try_from(summary.duration.as_micros()).unwrap_or(u64::MAX);
+        let has_error = summary.error.is_some();
+        Ok((summary.status.into(), micros, summary.request_bytes, summary.response_bytes, has_error.into()))
+    })?;
+    linker.func_wrap(HOST, "fill", |mut caller: Caller<'_, State>, at: u32| -> Result<()> {
+        let (memory, state) = reach(&mut caller)?;
+        let given = std::mem::take(&mut state.desk.given);
+        let place = memory.get_mut(at as usize..).and_then(|rest| rest.get_mut(..given.len()));
+        match place {
+            Some(place) => place.copy_from_slice(&given),
+            None => bail!("realloc return: beyond end of memory"),
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The module that a component shows. Nothing of a guest runs for that: what its imports are here is never called.
+fn shown(
+    engine: &Engine,
+    component: &Component,
+    check: impl FnOnce(&component::Instance, &mut Store<()>) -> Result<()>,
+) -> Result<Option<Module>> {
+    let mut linker = component::Linker::<()>::new(engine);
+    linker.define_unknown_imports_as_traps(component)?;
+    let mut store = Store::new(engine, ());
+    // Tables are filled by code of the engine's, which looks at the clock as a guest does.
+    store.set_epoch_deadline(TICKS);
+    let instance = linker.instantiate(&mut store, component)?;
+    check(&instance, &mut store)?;
+    Ok(instance.get_module(&mut store, glue::MODULE))
+}
+
+impl Direct {
+    /// None where the component's functions have other types than the WIT says, which linking it tells better.
+    pub(crate) fn new(
+        glue: &Arc<Glue>,
+        engine: &Engine,
+        component: &Component,
+        indices: &Indices,
+        shape: Shape,
+    ) -> Option<Self> {
+        let check = |instance: &component::Instance, store: &mut Store<()>| {
+            ComponentExports::of(instance, store, indices).map(drop)
+        };
+        let module = shown(engine, component, check).ok()??;
+        let imports = module.imports().map(|import| {
+            let interface = crate::detect::Surface::interface(import.module())?;
+            Some(glue::wrapper(interface, import.name()))
+        });
+        let imports = imports.collect::<Option<_>>()?;
+        Some(Self { glue: Arc::clone(glue), module, imports, shape })
+    }
+
+    /// Starts the guest.
+    pub(crate) async fn instantiate(&self, store: &mut Store<State>) -> Result<Exports> {
+        let glue = self.glue.linked.instantiate_async(&mut *store).await?;
+        let mut imports = Vec::with_capacity(self.imports.len());
+        for name in &self.imports {
+            let Some(function) = glue.get_func(&mut *store, name) else { bail!("the host has no `{name}`") };
+            imports.push(Extern::Func(function));
+        }
+        let guest = Instance::new_async(&mut *store, &self.module, &imports).await?;
+        store.data_mut().desk.memory = guest.get_memory(&mut *store, shape::MEMORY);
+        let Some(table) = glue.get_table(&mut *store, TABLE) else { bail!("the glue has no table") };
+        let set = |store: &mut Store<State>, at: u32, function: Option<Func>| match function {
+            Some(function) => table.set(store, at.into(), Ref::Func(Some(function))),
+            None => Ok(()),
+        };
+        let realloc = guest.get_func(&mut *store, shape::REALLOC);
+        set(store, glue::REALLOC, realloc)?;
+        for (number, function, post) in &self.shape.phases {
+            let (function, post) = (guest.get_func(&mut *store, function), guest.get_func(&mut *store, post));
+            set(store, glue::place(*number), function)?;
+            set(store, glue::post_place(*number), post)?;
+        }
+        Exports::of(&glue, store, &self.shape)
+    }
+}
+
+impl Exports {
+    fn of(glue: &Instance, store: &mut Store<State>, shape: &Shape) -> Result<Self> {
+        let mut functions = [const { None }; EXPORTS.len()];
+        for (number, ..) in &shape.phases {
+            if let (Some(function), Some(export)) = (functions.get_mut(*number), EXPORTS.get(*number)) {
+                *function = Some(glue.get_typed_func(&mut *store, export.name)?);
+            }
+        }
+        Ok(Self(functions))
+    }
+
+    /// The function for what is asked, and on the desk what it takes. None where it is not exported.
+    pub(crate) fn prepare(&self, desk: &mut Desk, asked: Asked) -> Option<&TypedFunc<(), ()>> {
+        desk.parcel.clear();
+        desk.said = None;
+        let number = match asked {
+            Asked::Configure => 0,
+            Asked::Request => 1,
+            Asked::RequestBody(body) => desk.take(body, 2),
+            Asked::Handle(body) => desk.take(body, 3),
+            Asked::Response => 4,
+            Asked::ResponseBody(body) => desk.take(body, 5),
+            Asked::Complete(summary) => {
+                let error = Bytes::from_static(summary.error.unwrap_or_default().as_bytes());
+                desk.summary = Some(summary);
+                desk.said = Some(Said::Nothing);
+                desk.take(error, 6)
+            }
+        };
+        self.0.get(number)?.as_ref()
+    }
+}
+
+impl Desk {
+    fn take(&mut self, given: Bytes, number: usize) -> usize {
+        self.given = given;
+        number
+    }
+}

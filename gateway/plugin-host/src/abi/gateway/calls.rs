@@ -1,0 +1,59 @@
+//! What is asked of a guest in each phase, what it says, and the two ways to it.
+
+use super::wit::types::{BodyFlow, Flow, Response};
+use super::{Component, Exports};
+use crate::abi::direct;
+use crate::state::State;
+use bytes::Bytes;
+use gateway_core::plugin::Summary;
+use wasmtime::{Result, Store};
+
+/// A phase, with what it takes.
+pub(crate) enum Asked {
+    Configure,
+    Request,
+    RequestBody(Bytes),
+    Handle(Bytes),
+    Response,
+    ResponseBody(Bytes),
+    Complete(Summary),
+}
+
+/// What a phase gave.
+pub(crate) enum Said {
+    Configured(std::result::Result<(), String>),
+    Flow(Flow),
+    BodyFlow(BodyFlow),
+    Response(Response),
+    Nothing,
+}
+
+/// How the phases of one instance are called.
+pub(crate) enum Calls {
+    Component(Exports),
+    Direct(Box<direct::Exports>),
+}
+
+impl Calls {
+    /// Starts the guest in this store.
+    pub(crate) async fn start(component: &Component, store: &mut Store<State>) -> Result<Self> {
+        if let Some(direct) = &component.direct {
+            return Ok(Self::Direct(Box::new(direct.instantiate(store).await?)));
+        }
+        let instance = component.linked.instantiate_async(&mut *store).await?;
+        Exports::of(&instance, store, &component.indices).map(Self::Component)
+    }
+
+    /// Calls a phase; nothing where it is not exported.
+    pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
+        match self {
+            Self::Direct(exports) => {
+                let Some(function) = exports.prepare(&mut store.data_mut().desk, asked) else { return Ok(None) };
+                function.call_async(&mut *store, ()).await?;
+                Ok(store.data_mut().desk.said.take())
+            }
+            // It is the larger one by far, and the other is the way that most calls go.
+            Self::Component(exports) => Box::pin(exports.call(store, asked)).await,
+        }
+    }
+}
