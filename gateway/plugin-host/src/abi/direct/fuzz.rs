@@ -40,3 +40,17 @@ fn is_the_same_again(response: &types::Response) {
     let again = again.map(|again| format!("{again:?}"));
     assert!(again.as_ref().is_ok_and(|again| *again == format!("{response:?}")), "{again:?}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_laid_out_is_read_again() {
+        let field = |name: &str, value: &str| types::Field { name: name.to_owned(), value: value.into() };
+        let (none, some) = (vec![], vec![field("x-one", "1"), field("", ""), field("x-three", "three")]);
+        for (headers, body) in [(none, ""), (some, "a body")] {
+            is_the_same_again(&types::Response { status: 404, headers, body: body.into() });
+        }
+    }
+}
