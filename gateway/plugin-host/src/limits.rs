@@ -30,7 +30,7 @@ impl Default for Limits {
             memory: 64 << 20,
             body: 1 << 20,
             waiting: 64,
-            reuse: 1000,
+            reuse: 10_000,
         }
     }
 }

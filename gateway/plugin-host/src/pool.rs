@@ -3,7 +3,7 @@
 //! An instance is idle on the shelf of the thread that used it last, or held by one call. It carries its permits with it,
 //! so a call that finds one on its own shelf touches nothing that threads share. What bounds them: a permit of the
 //! plugin's (`threads + limits.waiting`) and one of the process's (`HostOptions::instances`) for each; what ends them: a
-//! failure, a thousand calls, growth, age, idleness, and another plugin that needs the room.
+//! failure, ten thousand calls, growth, age, idleness, and another plugin that needs the room.
 
 use crate::abi::gateway::Component;
 use crate::host::Host;

@@ -196,8 +196,8 @@ pub(crate) fn start_counted(
         let [address, http2] = free_ports();
         return Ok(peer(kind, address, http2, |_| floor::command(&program, address, http2, upstream)));
     }
-    // valgrind has no room for the address space of a thousand instances.
-    gateway::start(kind, &program, configured, &["--instances=20"])
+    // valgrind has no room for the address space of more instances.
+    gateway::start(kind, &program, configured, &["--instances=3"])
 }
 
 fn peer(kind: Kind, address: SocketAddr, http2: SocketAddr, command: impl FnOnce(&Path) -> Command) -> Proxy {

@@ -80,7 +80,7 @@ section! {
         /// Calls that wait for something outside at once.
         "waiting" => waiting: Count, default(Count::new(64));
         /// Calls before an instance is thrown away.
-        "reuse" => reuse: Count<1, 1_000_000_000>, default(Count::new(1_000));
+        "reuse" => reuse: Count<1, 1_000_000_000>, default(Count::new(10_000));
     }
 }
 
