@@ -1,6 +1,5 @@
 //! Time comes in by this trait, so that rules can be tested without sleeping.
 
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -65,8 +64,14 @@ fn origin() -> (Instant, u64) {
     *ORIGIN.get_or_init(|| (now(), coarse()))
 }
 
+/// By the C library: it knows of valgrind, under which the kernel's page of clocks is not there.
 fn coarse() -> u64 {
-    let time = clock_gettime(ClockId::MonotonicCoarse);
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    #[expect(unsafe_code, reason = "no safe wrapper asks the C library")]
+    // SAFETY: it writes a whole `timespec` where it is told to, or nothing.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time);
+    }
     let [seconds, nanoseconds] = [time.tv_sec, time.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
     seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
 }
