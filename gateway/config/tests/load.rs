@@ -114,7 +114,7 @@ fn defaults_are_those_that_are_promised() {
     assert_eq!(plugin.file, Path::new("/srv/plugins.d/api-key.wasm"));
     assert_eq!((plugin.limits.cpu, plugin.limits.start), (Duration::from_millis(10), Duration::from_secs(1)));
     assert_eq!((plugin.limits.memory, plugin.limits.body), (64 << 20, 1 << 20));
-    assert_eq!((plugin.limits.waiting.get(), plugin.limits.reuse.get()), (64, 1_000));
+    assert_eq!((plugin.limits.waiting.get(), plugin.limits.reuse.get()), (64, 10_000));
     assert_eq!((plugin.on_error, plugin.decode, plugin.isolate), (OnError::Deny, false, false));
     assert_eq!((config.drain, config.drain_delay), (Duration::from_secs(30), Duration::ZERO));
     assert_eq!((&listener.compress, &config.routes[0].compress), (&Compression::Off, &None));
