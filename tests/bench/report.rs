@@ -59,6 +59,8 @@ saturation, *busy* the part of that time that the proxy had its core: where it i
 limit. *p50* and *p99* are at the fixed rate that the table names, counted from when a request was due. *RSS* is after the load.
 Access logs are off. The peers set the same forwarding fields as the gateway does (`x-forwarded-for`, `-proto`, `-host`,
 `x-request-id`); the bare hyper forwarder sets none and checks nothing: it is the floor.
+The gateway is what `make release` makes, compiled by a profile of this load; the forwarder is compiled as any program, the peers are as
+they are packaged.
 ";
 
 /// Writes everything as one page.
