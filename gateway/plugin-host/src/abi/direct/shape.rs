@@ -1,6 +1,6 @@
 //! Which components have one module that the host can call itself, past the component around it.
 //!
-//! Most toolchains make one module of a plugin, and `wit-component` wraps it: into a module of jumps, one that fills
+//! Rust's toolchain, as others, makes one module of a plugin, and `wit-component` wraps it: into a module of jumps, one that fills
 //! them in, and the canonical functions, which translate between the module's memory and values. Where there is nothing else, the module
 //! can be linked to host functions that do the translating (`functions.rs`). Everything else is called as a component.
 
