@@ -81,6 +81,24 @@ impl Rabbit {
         format!("amqp://{}", self.address)
     }
 
+    /// Waits until a durable queue would outlive this process: RabbitMQ says that it is there before that is written.
+    pub fn keeps(&self, queue: &str) {
+        // A name among the terms of its log: a tag, its length, its bytes.
+        let length = u32::try_from(queue.len()).unwrap().to_be_bytes();
+        let term = [b"m", length.as_slice(), queue.as_bytes()].concat();
+        let node = self.folder.path().join("mnesia").join(self.node());
+        until("the queue is written", || {
+            ["LATEST.LOG", "rabbit_durable_queue.DCL", "rabbit_durable_queue.DCD"].iter().find_map(|file| {
+                let written = fs::read(node.join(file)).unwrap_or_default();
+                written.windows(term.len()).any(|window| window == term).then_some(())
+            })
+        });
+    }
+
+    fn node(&self) -> String {
+        format!("test-{}@localhost", self.address.port())
+    }
+
     /// Ends it at once; what is in durable queues stays.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -134,7 +152,7 @@ impl Rabbit {
         ];
         let mut child = Command::new(PROGRAM)
             .envs(variables)
-            .env("RABBITMQ_NODENAME", format!("test-{}@localhost", self.address.port()))
+            .env("RABBITMQ_NODENAME", self.node())
             .env("RABBITMQ_DIST_PORT", distribution.to_string())
             .env("ERL_EPMD_PORT", mapper.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
