@@ -82,3 +82,23 @@ async fn w2_an_allocator_that_lies_or_calls_the_host_ends_its_call_only() {
         kit::plugin(&reading().allocator("(if (i32.eq (local.get $size) (i32.const 18)) (then))").build()).await;
     assert_eq!(on_request(&plugin).await.unwrap().0, 0);
 }
+
+#[tokio::test]
+async fn what_a_call_gave_is_given_back_before_the_next_one() {
+    let mut guest = Guest::new().import("request.header");
+    let name = guest.text("x-api-key");
+    // Its allocator begins anew in `post-return`: the status tells what is allocated.
+    let body = format!(
+        "(result i32)
+        (call $request.header {name} (i32.const 64))
+        (call $respond
+          (i32.add (i32.const 200) (i32.sub (global.get $heap) (i32.const 32768)))
+          (i32.load (i32.const 68))
+          (i32.load (i32.const 72)))"
+    );
+    let plugin = kit::plugin(&guest.phase("on-request", body).build()).await;
+    for _ in 0..3 {
+        assert_eq!(on_request(&plugin).await.unwrap(), (200 + kit::KEY.len() as u16, kit::KEY.to_owned()));
+    }
+    assert_eq!(plugin.instances().live, 1);
+}

@@ -9,7 +9,7 @@ use crate::abi::gateway::wit::{
 use crate::capabilities::fields;
 use crate::state::State;
 use wasm_encoder::ValType;
-use wasmtime::{Caller, Engine, Linker, Memory, Result, bail};
+use wasmtime::{Caller, Engine, Linker, Result, bail};
 
 /// A host function.
 pub(super) struct Function {
@@ -56,12 +56,10 @@ impl<T: Slot> Slot for Result<T> {
 
 /// The memory of the guest that calls, and the host's side of it.
 pub(super) fn reach<'c>(caller: &'c mut Caller<'_, State>) -> Result<(&'c mut [u8], &'c mut State)> {
-    let Some(memory) = memory(caller) else { bail!("a host function was called before the guest was started") };
+    let Some(memory) = caller.data().desk.memory else {
+        bail!("a host function was called before the guest was started")
+    };
     Ok(memory.data_and_store_mut(caller))
-}
-
-fn memory(caller: &Caller<'_, State>) -> Option<Memory> {
-    caller.data().desk.memory
 }
 
 /// Defines a host function: `define!(linker, functions, "interface", "name", (state, name: kind, …) -> how, expression)`.

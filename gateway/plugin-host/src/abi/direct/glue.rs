@@ -2,15 +2,16 @@
 //!
 //! One module for all plugins, instantiated before each of them. Around each host function that gives something through memory stands a
 //! wrapper, which makes room for what the host has laid out (`lower.rs`) until nothing is left. Around each phase stands a function that puts
-//! what the phase takes into the guest's memory, calls it, shows the host what it gave, and calls its `post-return`: a call of a
-//! phase enters guest code once. What belongs to the plugin stands in a table, which is filled when its module is there.
+//! what the phase takes into the guest's memory, calls it and gives the host the address of what it gave: a call of a phase enters guest code
+//! once. Its `post-return` is called when the next one begins, so that what it gave stands until the host has read it. What belongs
+//! to the plugin stands in a table, which is filled when its module is there.
 
 use super::functions::{Function, Gives};
 use std::borrow::Cow;
 use wasm_encoder::{
     BlockType, CodeSection, ComponentExportKind, ComponentExportSection, ConstExpr, ElementSection, Elements,
-    EntityType, ExportKind, ExportSection, FunctionSection, ImportSection, InstructionSink, Module, ModuleSection,
-    RefType, TableSection, TableType, TypeSection, ValType,
+    EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType, ImportSection, InstructionSink,
+    Module, ModuleSection, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
 /// The interface under which the host offers what is for the glue alone.
@@ -26,8 +27,8 @@ pub(super) const REALLOC: u32 = 0;
 pub(super) struct Export {
     /// Of its interface, its function and the glue's function.
     pub(super) name: &'static str,
-    /// The host function that reads what it gives.
-    read: Option<&'static str>,
+    /// Whether it gives something.
+    gives: bool,
     takes: Takes,
 }
 
@@ -41,31 +42,32 @@ enum Takes {
     Summary,
 }
 
-/// All of them, in the order of their places in the table. The glue's own functions take and give nothing.
+/// All of them, in the order of their places in the table. The glue's own functions take nothing, and give the address of what the phase
+/// gave, or 0.
 pub(super) const EXPORTS: [Export; 7] = [
-    Export { name: "configure", read: Some("configured"), takes: Takes::Nothing },
-    Export { name: "on-request", read: Some("flow"), takes: Takes::Nothing },
-    Export { name: "on-request-body", read: Some("body-flow"), takes: Takes::Bytes },
-    Export { name: "handle", read: Some("response"), takes: Takes::Bytes },
-    Export { name: "on-response", read: Some("flow"), takes: Takes::Nothing },
-    Export { name: "on-response-body", read: Some("body-flow"), takes: Takes::Bytes },
-    Export { name: "on-complete", read: None, takes: Takes::Summary },
+    Export { name: "configure", gives: true, takes: Takes::Nothing },
+    Export { name: "on-request", gives: true, takes: Takes::Nothing },
+    Export { name: "on-request-body", gives: true, takes: Takes::Bytes },
+    Export { name: "handle", gives: true, takes: Takes::Bytes },
+    Export { name: "on-response", gives: true, takes: Takes::Nothing },
+    Export { name: "on-response-body", gives: true, takes: Takes::Bytes },
+    Export { name: "on-complete", gives: false, takes: Takes::Summary },
 ];
 
 /// The numbers of a summary, and whether there is an error.
 const SUMMARY: [ValType; 5] = [ValType::I32, ValType::I64, ValType::I64, ValType::I64, ValType::I32];
 
 /// The host functions that are for the glue alone: name, parameters, results.
-const OWN: [(&str, &[ValType], &[ValType]); 8] = [
+const OWN: [(&str, &[ValType], &[ValType]); 4] = [
     ("place", &[ValType::I32], &[ValType::I64]),
     ("length", &[], &[ValType::I32]),
     ("fill", &[ValType::I32], &[]),
     ("summary", &[], &SUMMARY),
-    ("flow", &[ValType::I32], &[]),
-    ("body-flow", &[ValType::I32], &[]),
-    ("response", &[ValType::I32], &[]),
-    ("configured", &[ValType::I32], &[]),
 ];
+
+/// What still waits for its `post-return`: where that stands in the table, or 0, and the address that it takes.
+const POST: u32 = 0;
+const GIVEN: u32 = 1;
 
 /// Where in the table a phase stands.
 pub(super) fn place(export: usize) -> u32 {
@@ -174,8 +176,8 @@ fn module(functions: &[Function]) -> Module {
             Takes::Bytes => &[&[I32, I32]],
             Takes::Summary => &[&SUMMARY, &[I32, I32]],
         };
-        let plugins = types.of(&takes.concat(), export.read.map(|_| I32).as_slice());
-        defined.function(types.of(&[], &[]));
+        let plugins = types.of(&takes.concat(), export.gives.then_some(I32).as_slice());
+        defined.function(types.of(&[], &[I32]));
         code.function(&phase(export, (number, plugins), &names));
         exports.export(export.name, ExportKind::Func, next);
         next += 1;
@@ -191,6 +193,10 @@ fn module(functions: &[Function]) -> Module {
         shared: false,
     });
     exports.export(TABLE, ExportKind::Table, 0);
+    let mut globals = GlobalSection::new();
+    for _ in [POST, GIVEN] {
+        globals.global(GlobalType { val_type: I32, mutable: true, shared: false }, &ConstExpr::i32_const(0));
+    }
     let mut elements = ElementSection::new();
     for number in 0..EXPORTS.len() {
         let at = ConstExpr::i32_const(post_place(number) as i32);
@@ -198,7 +204,7 @@ fn module(functions: &[Function]) -> Module {
     }
     let mut module = Module::new();
     module.section(&types.section).section(&imports).section(&defined).section(&tables);
-    module.section(&exports).section(&elements).section(&code);
+    module.section(&globals).section(&exports).section(&elements).section(&code);
     module
 }
 
@@ -232,6 +238,9 @@ fn wrap(import: u32, slots: u32, names: &Names) -> wasm_encoder::Function {
 fn phase(export: &Export, (number, plugins): (usize, u32), names: &Names) -> wasm_encoder::Function {
     let (address, length) = (0, 1);
     body(|mut code| {
+        code.global_get(POST).local_tee(address).if_(BlockType::Empty);
+        code.i32_const(0).global_set(POST);
+        code.global_get(GIVEN).local_get(address).call_indirect(0, names.post).end();
         if matches!(export.takes, Takes::Summary) {
             code.call(names.own("summary"));
         }
@@ -244,9 +253,12 @@ fn phase(export: &Export, (number, plugins): (usize, u32), names: &Names) -> was
             code.local_get(address).local_get(length);
         }
         code.i32_const(place(number) as i32).call_indirect(0, plugins);
-        if let Some(read) = export.read {
-            code.local_tee(address).call(names.own(read));
-            code.local_get(address).i32_const(post_place(number) as i32).call_indirect(0, names.post);
+        if export.gives {
+            code.local_tee(address).global_set(GIVEN);
+            code.i32_const(post_place(number) as i32).global_set(POST);
+            code.local_get(address);
+        } else {
+            code.i32_const(0);
         }
         code.end();
     })

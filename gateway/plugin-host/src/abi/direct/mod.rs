@@ -25,7 +25,7 @@ use bytes::Bytes;
 use functions::reach;
 use gateway_core::plugin::Summary;
 use glue::{EXPORTS, HOST, TABLE};
-use lift::{Lift, Source};
+use lift::Source;
 use std::sync::Arc;
 use wasmtime::component::{self, Component};
 use wasmtime::{
@@ -45,8 +45,6 @@ pub(crate) struct Desk {
     /// What a phase takes.
     given: Bytes,
     summary: Option<Summary>,
-    /// What a phase gave.
-    pub(crate) said: Option<Said>,
 }
 
 /// The glue, linked to the host functions.
@@ -66,7 +64,10 @@ pub(crate) struct Direct {
 }
 
 /// The glue's functions in one instance, in the order of [`EXPORTS`]. A phase that is not exported is none.
-pub(crate) struct Exports([Option<TypedFunc<(), ()>>; EXPORTS.len()]);
+pub(crate) struct Exports([Option<Phase>; EXPORTS.len()]);
+
+/// It gives the address of what the plugin's gave.
+type Phase = TypedFunc<(), u32>;
 
 impl Glue {
     /// Compiles it, or takes it from the cache.
@@ -88,23 +89,6 @@ impl Glue {
 
 /// The host functions that are for the glue alone.
 fn own(linker: &mut Linker<State>) -> Result<()> {
-    fn read<T: Lift>(
-        linker: &mut Linker<State>,
-        name: &str,
-        said: impl Fn(T) -> Said + Send + Sync + 'static,
-    ) -> Result<()> {
-        linker.func_wrap(HOST, name, move |mut caller: Caller<'_, State>, at: u32| -> Result<()> {
-            let (memory, state) = reach(&mut caller)?;
-            let value = Source::new(memory, state.settings.limits.transfer()).value(at)?;
-            state.desk.said = Some(said(value));
-            Ok(())
-        })?;
-        Ok(())
-    }
-    read(linker, "flow", Said::Flow)?;
-    read(linker, "body-flow", Said::BodyFlow)?;
-    read(linker, "response", Said::Response)?;
-    read(linker, "configured", Said::Configured)?;
     linker.func_wrap(HOST, "place", |mut caller: Caller<'_, State>, at: u32| -> Result<u64> {
         let (memory, state) = reach(&mut caller)?;
         state.desk.parcel.place(at, memory)
@@ -205,31 +189,50 @@ impl Exports {
         Ok(Self(functions))
     }
 
-    /// The function for what is asked, and on the desk what it takes. None where it is not exported.
-    pub(crate) fn prepare(&self, desk: &mut Desk, asked: Asked) -> Option<&TypedFunc<(), ()>> {
-        desk.parcel.clear();
-        desk.said = None;
-        let number = match asked {
-            Asked::Configure => 0,
-            Asked::Request => 1,
-            Asked::RequestBody(body) => desk.take(body, 2),
-            Asked::Handle(body) => desk.take(body, 3),
-            Asked::Response => 4,
-            Asked::ResponseBody(body) => desk.take(body, 5),
-            Asked::Complete(summary) => {
-                let error = Bytes::from_static(summary.error.unwrap_or_default().as_bytes());
-                desk.summary = Some(summary);
-                desk.said = Some(Said::Nothing);
-                desk.take(error, 6)
-            }
-        };
-        self.0.get(number)?.as_ref()
+    /// Calls what is asked for. None where it is not exported.
+    pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
+        let (number, read) = store.data_mut().desk.take(asked);
+        let Some(function) = self.0.get(number).and_then(Option::as_ref) else { return Ok(None) };
+        let at = function.call_async(&mut *store, ()).await?;
+        let state = store.data();
+        let Some(memory) = state.desk.memory else { bail!("the guest has no memory") };
+        let limit = state.settings.limits.transfer();
+        read(&mut Source::new(memory.data(&*store), limit), at).map(Some)
     }
 }
 
+/// Reads what a phase gave.
+type Read = fn(&mut Source<'_>, u32) -> Result<Said>;
+
 impl Desk {
-    fn take(&mut self, given: Bytes, number: usize) -> usize {
+    /// Has ready what a phase takes; gives its place among [`EXPORTS`] and what reads what it gives.
+    fn take(&mut self, asked: Asked) -> (usize, Read) {
+        self.parcel.clear();
+        match asked {
+            Asked::Configure => (0, |source, at| source.value(at).map(Said::Configured)),
+            Asked::Request => (1, flow),
+            Asked::RequestBody(body) => (self.give(body, 2), body_flow),
+            Asked::Handle(body) => (self.give(body, 3), |source, at| source.value(at).map(Said::Response)),
+            Asked::Response => (4, flow),
+            Asked::ResponseBody(body) => (self.give(body, 5), body_flow),
+            Asked::Complete(summary) => {
+                let error = Bytes::from_static(summary.error.unwrap_or_default().as_bytes());
+                self.summary = Some(summary);
+                (self.give(error, 6), |_, _| Ok(Said::Nothing))
+            }
+        }
+    }
+
+    fn give(&mut self, given: Bytes, number: usize) -> usize {
         self.given = given;
         number
     }
+}
+
+fn flow(source: &mut Source<'_>, at: u32) -> Result<Said> {
+    source.value(at).map(Said::Flow)
+}
+
+fn body_flow(source: &mut Source<'_>, at: u32) -> Result<Said> {
+    source.value(at).map(Said::BodyFlow)
 }

@@ -47,11 +47,7 @@ impl Calls {
     /// Calls a phase; nothing where it is not exported.
     pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
         match self {
-            Self::Direct(exports) => {
-                let Some(function) = exports.prepare(&mut store.data_mut().desk, asked) else { return Ok(None) };
-                function.call_async(&mut *store, ()).await?;
-                Ok(store.data_mut().desk.said.take())
-            }
+            Self::Direct(exports) => exports.call(store, asked).await,
             // It is the larger one by far, and the other is the way that most calls go.
             Self::Component(exports) => Box::pin(exports.call(store, asked)).await,
         }
