@@ -183,7 +183,7 @@ fn a_broker_is_spoken_to_over_tls_both_sides_proven() {
 fn a_broker_that_dies_and_comes_back_loses_nothing_that_was_confirmed() {
     let mut rabbit = Rabbit::start();
     rabbit.client().queue("jobs");
-    rabbit.keeps("jobs");
+    rabbit.wait_until_kept("jobs");
     let gateway = started(&rabbit);
     let (over, answered, confirmations) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let load = |worker: usize| {

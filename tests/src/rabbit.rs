@@ -81,8 +81,8 @@ impl Rabbit {
         format!("amqp://{}", self.address)
     }
 
-    /// Waits until a durable queue would outlive this process: RabbitMQ says that it is there before that is written.
-    pub fn keeps(&self, queue: &str) {
+    /// Waits until a durable queue would be there after [`Self::kill`]: RabbitMQ says that it is there before that is written.
+    pub fn wait_until_kept(&self, queue: &str) {
         // A name among the terms of its log: a tag, its length, its bytes.
         let length = u32::try_from(queue.len()).unwrap().to_be_bytes();
         let term = [b"m", length.as_slice(), queue.as_bytes()].concat();

@@ -236,11 +236,12 @@ fn wrap(import: u32, slots: u32, names: &Names) -> wasm_encoder::Function {
 
 /// Calls a phase of the plugin.
 fn phase(export: &Export, (number, plugins): (usize, u32), names: &Names) -> wasm_encoder::Function {
-    let (address, length) = (0, 1);
+    // The place of a `post-return` is needed before any address is.
+    let (post, address, length) = (0, 0, 1);
     body(|mut code| {
-        code.global_get(POST).local_tee(address).if_(BlockType::Empty);
+        code.global_get(POST).local_tee(post).if_(BlockType::Empty);
         code.i32_const(0).global_set(POST);
-        code.global_get(GIVEN).local_get(address).call_indirect(0, names.post).end();
+        code.global_get(GIVEN).local_get(post).call_indirect(0, names.post).end();
         if matches!(export.takes, Takes::Summary) {
             code.call(names.own("summary"));
         }
