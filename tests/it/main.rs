@@ -38,6 +38,7 @@ mod limits;
 mod limits_example;
 mod limits_shared;
 mod overload;
+mod piped;
 mod plugins;
 mod process;
 mod reload;

@@ -12,8 +12,12 @@ const READERS: u64 = 128;
 
 /// 4 MiB, written as fast as they are taken.
 fn upstream() -> Upstream {
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER}\r\n\r\n{}", "x".repeat(ANSWER)).into_bytes();
+    let answer = answer();
     Upstream::start(move |_| Reply::Close(answer.clone()))
+}
+
+fn answer() -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER}\r\n\r\n{}", "x".repeat(ANSWER)).into_bytes()
 }
 
 /// KiB that the gateway holds for each reader once nothing moves any more.
@@ -55,21 +59,51 @@ fn p11_a_reader_that_stalls_over_tls_pins_little() {
     let client = || Client::secure(gateway.address("public"), &authority.client_config(), "shop.example").unwrap();
     assert_eq!(client().get("/warm").body.len(), ANSWER);
     let before = gateway.held();
-    let stalled: Vec<_> = (0..READERS)
-        .map(|_| {
-            let mut client = client();
-            client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-            let mut taken = 0;
-            while taken < ANSWER / 2 {
-                taken += client.read(&mut [0; 16 * 1024]).unwrap();
-            }
-            client
-        })
-        .collect();
+    let stalled = stalled_over_tls(client);
     let each = held(&gateway, before);
     assert!(each <= 256, "P11: {each} KiB for each reader that stalls");
     assert_eq!(client().get("/after").status, 200);
     drop(stalled);
+}
+
+/// A connection to the upstream on which large answers were passed on has more room, which an answer that is copied has as well.
+#[test]
+fn p11_a_reader_over_tls_that_stalls_after_plain_ones_pins_little() {
+    let (authority, upstream) = (Authority::default(), Upstream::start(|_| Reply::Bytes(answer())));
+    let secure = "[[listener]]\nname = \"secure\"\naddress = \"127.0.0.1:0\"\ntls = { certificates = [{ cert = \"a.pem\", key = \"a.pem\" }] }\n";
+    let setup = Setup::new(&format!("{}{secure}", upstream.config())).argument("--threads=1");
+    let gateway = setup.file("a.pem", authority.server(&["shop.example"]).pair()).start();
+    let client = || Client::secure(gateway.address("secure"), &authority.client_config(), "shop.example").unwrap();
+    assert_eq!(client().get("/warm").body.len(), ANSWER);
+    let before = gateway.held();
+    let plain: Vec<_> = (0..READERS).map(|_| reader(&gateway, 256 << 10)).collect();
+    for mut stream in plain {
+        let mut left = answer().len();
+        while left > 0 {
+            left -= stream.read(&mut vec![0; left.min(64 << 10)]).unwrap();
+        }
+    }
+    let opened = |upstream: &Upstream| upstream.received().iter().map(|request| request.connection).max();
+    let connections = opened(&upstream);
+    let stalled = stalled_over_tls(client);
+    assert_eq!(opened(&upstream), connections, "they have the connections of the plain ones");
+    let each = held(&gateway, before);
+    assert!(each <= 256, "P11: {each} KiB for each reader that stalls");
+    drop(stalled);
+}
+
+/// Clients that have taken half of their answers.
+fn stalled_over_tls(client: impl Fn() -> Client) -> Vec<Client> {
+    let stall = |_| {
+        let mut client = client();
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        let mut taken = 0;
+        while taken < ANSWER / 2 {
+            taken += client.read(&mut [0; 16 * 1024]).unwrap();
+        }
+        client
+    };
+    (0..READERS).map(stall).collect()
 }
 
 /// A client that has sent its request, with a receive buffer of this size.

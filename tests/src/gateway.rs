@@ -1,6 +1,7 @@
 //! The built gateway as a child process with a folder of its own.
 
 use crate::client::{Client, Response};
+use crate::pipes::piped;
 use crate::wait::until;
 use command_fds::{CommandFdExt as _, FdMapping};
 use serde_json::Value;
@@ -321,10 +322,16 @@ impl TestGateway {
         listed.replace("\n\t", " ").lines().filter(|line| line.contains(&owner)).map(held).sum::<u64>() / 1024
     }
 
-    /// Its memory and that of its sockets in KiB.
+    /// Bytes that pass through its pipes.
+    #[must_use]
+    pub fn piped(&self) -> u64 {
+        piped(self.id())
+    }
+
+    /// Its memory and that of its sockets and pipes in KiB.
     #[must_use]
     pub fn held(&self) -> u64 {
-        self.memory() + self.socket_memory()
+        self.memory() + self.socket_memory() + self.piped() / 1024
     }
 
     /// The same once nothing moves any more but an allocator's pages: the most of three looks, which differ by no more than those.

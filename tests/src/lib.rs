@@ -19,6 +19,7 @@ pub mod http2;
 pub mod issuer;
 pub mod library;
 pub mod nats;
+pub mod pipes;
 pub mod rabbit;
 pub mod recorder;
 pub mod redis;

@@ -6,8 +6,28 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// A body whose bytes the kernel can pass on, past our memory, for as long as nobody wants to see them.
+pub trait Pipeable: HttpBody<Data = Bytes, Error = Error> + Send {
+    /// The next part of it, of which the kernel may put the bytes into `pipe`, which is empty. It is read on by this alone.
+    fn poll_part(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+    ) -> Poll<Option<Result<Part, Error>>>;
+}
+
+/// A part of a body.
+#[derive(Debug)]
+pub enum Part {
+    /// As it is.
+    Frame(Frame<Bytes>),
+    /// So many bytes, at least one, that are in the pipe.
+    Piped(usize),
+}
 
 /// A body of a request or a response.
 #[derive(Default)]
@@ -20,6 +40,7 @@ enum Inner {
     Full(Bytes),
     Incoming(Incoming, Origin),
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+    Pipeable(Pin<Box<dyn Pipeable>>),
 }
 
 impl Body {
@@ -40,13 +61,26 @@ impl Body {
         Self(Inner::Stream(Box::pin(body)))
     }
 
+    /// The same of one that the kernel can pass on.
+    pub fn pipeable(body: impl Pipeable + 'static) -> Self {
+        Self(Inner::Pipeable(Box::pin(body)))
+    }
+
+    /// Where the kernel can pass it on.
+    pub fn as_pipeable(&mut self) -> Option<Pin<&mut (dyn Pipeable + 'static)>> {
+        match &mut self.0 {
+            Inner::Pipeable(body) => Some(body.as_mut()),
+            _ => None,
+        }
+    }
+
     /// All of it, where nothing has to be waited for.
     #[must_use]
     pub fn at_hand(&self) -> Option<Bytes> {
         match &self.0 {
             Inner::Empty => Some(Bytes::new()),
             Inner::Full(bytes) => Some(bytes.clone()),
-            Inner::Incoming(..) | Inner::Stream(_) => None,
+            Inner::Incoming(..) | Inner::Stream(_) | Inner::Pipeable(_) => None,
         }
     }
 
@@ -110,6 +144,7 @@ impl HttpBody for Body {
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| fault(origin, error))))
             }
             Inner::Stream(body) => body.as_mut().poll_frame(context),
+            Inner::Pipeable(body) => body.as_mut().poll_frame(context),
         }
     }
 
@@ -119,6 +154,7 @@ impl HttpBody for Body {
             Inner::Full(_) => false,
             Inner::Incoming(body, _) => body.is_end_stream(),
             Inner::Stream(body) => body.is_end_stream(),
+            Inner::Pipeable(body) => body.is_end_stream(),
         }
     }
 
@@ -128,6 +164,7 @@ impl HttpBody for Body {
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Incoming(body, _) => body.size_hint(),
             Inner::Stream(body) => body.size_hint(),
+            Inner::Pipeable(body) => body.size_hint(),
         }
     }
 }

@@ -66,6 +66,14 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether `connection` says that the connection ends with this message (RFC 9112 9.6).
+#[must_use]
+pub fn names_close(headers: &HeaderMap) -> bool {
+    let mut tokens =
+        headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
 /// Whether `connection` is one line that says no more than what becomes of the connection.
 fn names_none(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONNECTION).iter();

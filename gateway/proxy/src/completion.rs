@@ -5,11 +5,13 @@ use crate::chain::Participants;
 use crate::forward::Upload;
 use crate::listener::{Open, Stream};
 use crate::measure::Measure;
+use crate::pipe::Piece;
 use crate::pipeline::{self, CLIENT_CLOSED};
 use crate::route::Route;
 use crate::snapshot::Table;
 use crate::tunnel::Tunnel;
-use bytes::Bytes;
+use bytes::Buf;
+use gateway_core::body::Part;
 use gateway_core::clock::now;
 use gateway_core::exchange::Exchange;
 use gateway_core::plugin::Summary;
@@ -48,6 +50,10 @@ pub struct ResponseBody {
     stream: Option<Arc<Stream>>,
     /// What follows the head of an answer that switches protocols.
     tunnel: Option<Box<Tunnel>>,
+    /// What was handed over last came with the head, is little, and goes out with the next.
+    joins: bool,
+    /// How it broke off, once what was handed over is written.
+    late: Option<Box<Error>>,
 }
 
 /// What is left to do when the body ends, or the tunnel in its place.
@@ -72,7 +78,7 @@ impl Completion {
         let ending =
             Ending { completion: self, exchange, status, outcome, received: 0, sent: 0, whole: body.is_end_stream() };
         let ending = Some(Box::new(ending));
-        ResponseBody { body, ending, open: None, stream: Stream::current(), tunnel: None }
+        ResponseBody { body, ending, open: None, stream: Stream::current(), tunnel: None, joins: false, late: None }
     }
 }
 
@@ -80,7 +86,7 @@ impl ResponseBody {
     /// A body without an exchange: of an answer to what is no request.
     #[must_use]
     pub fn plain(body: Body) -> Self {
-        Self { body, ending: None, open: None, stream: Stream::current(), tunnel: None }
+        Self { body, ending: None, open: None, stream: Stream::current(), tunnel: None, joins: false, late: None }
     }
 
     /// The connection counts the request as under way for as long as this body lives.
@@ -95,6 +101,46 @@ impl ResponseBody {
         self
     }
 
+    /// The next part of it, once what was handed over is written: where nobody wants to see it, and the socket takes it as it is, its
+    /// bytes are in the connection's pipe.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Error>>> {
+        let Some(open) = self.open.as_ref().filter(|_| self.stream.is_none()) else {
+            return Pin::new(&mut self.body).poll_frame(context).map_ok(|frame| frame.map_data(Piece::Bytes));
+        };
+        if !self.joins {
+            ready!(open.poll_written(context));
+        }
+        if let Some(error) = self.late.take() {
+            return Poll::Ready(Some(Err(*error)));
+        }
+        let part = self.body.as_pipeable().and_then(|body| open.fill(|pipe| body.poll_part(context, pipe)));
+        let Some(part) = part else {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            if let Some(Ok(_)) = frame {
+                open.handed_over();
+            }
+            return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Piece::Bytes))));
+        };
+        let part = ready!(part);
+        let joined = std::mem::replace(&mut self.joins, matches!(part, Some(Ok(Part::Frame(_)))));
+        Poll::Ready(match part {
+            Some(Ok(part)) => {
+                open.handed_over();
+                Some(Ok(match part {
+                    Part::Frame(frame) => frame.map_data(Piece::Bytes),
+                    Part::Piped(count) => Frame::data(Piece::Piped(count)),
+                }))
+            }
+            // What came before it is still the client's.
+            Some(Err(error)) if joined => {
+                self.late = Some(Box::new(error));
+                return self.poll_piece(context);
+            }
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        })
+    }
+
     /// What is to be run once the head is sent.
     pub(crate) fn tunnel(&mut self) -> Option<Box<Tunnel>> {
         self.tunnel.take()
@@ -102,24 +148,20 @@ impl ResponseBody {
 }
 
 impl HttpBody for ResponseBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Error>>> {
         let this = &mut *self;
-        match (&this.stream, &this.open) {
-            (Some(stream), _) => stream.taken(),
-            (None, Some(open)) => ready!(open.poll_written(context)),
-            (None, None) => {}
+        if let Some(stream) = &this.stream {
+            stream.taken();
         }
-        let frame = Pin::new(&mut this.body).poll_frame(context);
+        let frame = this.poll_piece(context);
         if let Poll::Ready(frame) = &frame {
-            if let Some(Ok(_)) = frame {
-                match (&this.stream, &this.open) {
-                    (Some(stream), _) => stream.offered(),
-                    (None, Some(open)) => open.handed_over(),
-                    (None, None) => {}
-                }
+            if let Some(Ok(_)) = frame
+                && let Some(stream) = &this.stream
+            {
+                stream.offered();
             }
             if let Some(ending) = &mut this.ending {
                 ending.note(frame.as_ref(), this.body.is_end_stream());
@@ -138,11 +180,11 @@ impl HttpBody for ResponseBody {
 }
 
 impl Ending {
-    fn note(&mut self, frame: Option<&Result<Frame<Bytes>, Error>>, last: bool) {
+    fn note(&mut self, frame: Option<&Result<Frame<Piece>, Error>>, last: bool) {
         match frame {
             None => self.whole = true,
             Some(Ok(frame)) => {
-                self.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.sent += frame.data_ref().map_or(0, Buf::remaining) as u64;
                 self.whole = last;
             }
             Some(Err(error)) => {

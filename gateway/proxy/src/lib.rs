@@ -15,6 +15,7 @@ pub mod fuzz;
 mod joined;
 pub mod listener;
 mod measure;
+mod pipe;
 pub mod pipeline;
 pub mod route;
 pub mod router;

@@ -138,6 +138,11 @@ impl Upload {
         self.0.as_ref().map_or(0, |state| state.lock().received)
     }
 
+    /// Whether there is none.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether nothing more of it is to come.
     pub(super) fn is_over(&self) -> bool {
         self.0.as_ref().is_none_or(|state| state.lock().ended.is_some())

@@ -128,14 +128,15 @@ async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Box<Res
     failed.answer
 }
 
-/// The answer's body, which gives the connection back when it ends.
-fn answer_body(body: Body, lease: Lease, upload: &Upload, stall: Duration, good: bool) -> Body {
+/// The answer's body, which gives the connection back when it ends. `stays`: hyper would not close that then.
+fn answer_body(body: Body, lease: Lease, upload: &Upload, stall: Duration, good: bool, stays: bool) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() {
         upstream_body::give_back(lease, upload, good);
         return Body::empty();
     }
-    Body::stream(UpstreamBody::new(body, lease, upload.clone(), stall, good))
+    let mut body = UpstreamBody::new(body, lease, upload.clone(), stall, good);
+    if stays && body.is_pipeable() { Body::pipeable(body) } else { Body::stream(body) }
 }
 
 /// Resolves which upstream takes an exchange: the plugin's choice, else the route's.

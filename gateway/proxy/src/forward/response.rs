@@ -3,7 +3,7 @@
 use super::Upload;
 use crate::tunnel::Handshake;
 use crate::upstream::Lease;
-use gateway_core::headers::strip_hop_by_hop;
+use gateway_core::headers::{names_close, strip_hop_by_hop};
 use gateway_core::{Body, Error, Kind, Retry};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
@@ -67,6 +67,7 @@ pub(super) fn incoming(
             response.extensions_mut().insert(Framing::Connection);
         }
     }
+    let stays = response.version() == Version::HTTP_11 && !names_close(response.headers());
     let headers = response.headers_mut();
     strip_hop_by_hop(headers);
     // Several equal lines are one; hyper refused different ones.
@@ -77,7 +78,7 @@ pub(super) fn incoming(
         }
     }
     let body = std::mem::take(response.body_mut());
-    *response.body_mut() = super::answer_body(body, lease, expected.upload, stall, good);
+    *response.body_mut() = super::answer_body(body, lease, expected.upload, stall, good, stays);
     Ok(response)
 }
 

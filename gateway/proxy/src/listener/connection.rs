@@ -34,7 +34,7 @@ const STREAM_BUFFER: usize = 16 * 1024;
 
 pub(super) async fn serve(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     let settings = shared.settings.load_full();
-    let activity = Arc::new(Activity::new(settings.timeouts));
+    let activity = Arc::new(Activity::new(settings.timeouts, settings.tls.is_none()));
     let socket = Socket::new(tcp, Arc::clone(&activity));
     let (transport, secure) = match &settings.tls {
         None => (Transport::Plain(socket), None),

@@ -7,13 +7,16 @@ use super::flood::Guard;
 use super::lines::Lines;
 use super::tls;
 use crate::joined;
+use crate::pipe::stands_in;
 use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -40,6 +43,28 @@ impl Socket {
         match self.tcp.peek(&mut first).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(first[0]),
+        }
+    }
+
+    /// Takes what is to go out with the first of what is in the pipe.
+    fn poll_write_more(&self, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        self.poll_out(context, || Ok(sendmsg(&self.tcp, slices, &mut SendAncillaryBuffer::default(), flags)?))
+    }
+
+    /// Takes what is in the pipe, some of it at least.
+    fn poll_drain(&self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_out(context, || self.activity.drain(&self.tcp))
+    }
+
+    /// Writes in a way of its own, which does not wait.
+    fn poll_out(&self, context: &mut Context<'_>, write: impl Fn() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.tcp.poll_write_ready(context))?;
+            match self.tcp.try_io(Interest::WRITABLE, &write) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
         }
     }
 
@@ -74,7 +99,11 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = joined::poll_write(&mut self.tcp, context, slices);
+        let written = match slices.iter().position(stands_in) {
+            Some(0) => self.poll_drain(context),
+            Some(before) => self.poll_write_more(context, slices.get(..before).unwrap_or_default()),
+            None => joined::poll_write(&mut self.tcp, context, slices),
+        };
         self.note(written)
     }
 
@@ -83,11 +112,25 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+        ready!(Pin::new(&mut self.tcp).poll_flush(context))?;
+        if self.activity.is_piping() {
+            // Nothing more is taken into the pipe for a client that takes nothing (HARDENING P11).
+            let takes = self.poll_out(context, || takes_more(&self.tcp));
+            ready!(self.note(takes))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}
+
+/// Whether a socket takes bytes; where it does not, it would have one wait.
+fn takes_more(tcp: &TcpStream) -> io::Result<usize> {
+    match poll(&mut [PollFd::new(tcp, PollFlags::OUT)], Some(&Timespec::default()))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        ready => Ok(ready),
     }
 }
 
@@ -229,7 +272,7 @@ impl AsyncRead for ClientStream {
         }
         let before = buffer.filled().len();
         if this.prefix.is_empty() {
-            std::task::ready!(pass!(this.transport, poll_read(context, buffer)))?;
+            ready!(pass!(this.transport, poll_read(context, buffer)))?;
         } else {
             let count = this.prefix.len().min(buffer.remaining());
             buffer.put_slice(&this.prefix.split_to(count));
@@ -277,7 +320,7 @@ impl AsyncWrite for ClientStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes when it has written all that it has. TLS may still have some of it.
-        std::task::ready!(pass!(self.transport, poll_flush(context)))?;
+        ready!(pass!(self.transport, poll_flush(context)))?;
         self.activity.flushed();
         Poll::Ready(Ok(()))
     }

@@ -131,6 +131,7 @@ impl Pool {
             return;
         }
         let Connected { mut connection, alarm, .. } = connected;
+        self.dialer.resume(&mut connection);
         if connection.seems_ready() || connection.is_ready() {
             self.shelves.get_or_default().lock().idle.push(Idle { connection, alarm, since: ticks() });
         }

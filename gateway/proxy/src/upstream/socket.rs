@@ -6,16 +6,24 @@
 use super::head::HeadBound;
 use super::sent::Sent;
 use crate::joined;
+use crate::pipe::splice;
 use socket2::SockRef;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf, Take};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// One less than what hyper would have to be given to ask for twice as much the next time.
 const PIECE: u64 = 32 * 1024 - 1;
+
+/// The same where the kernel has more room.
+const WIDE_PIECE: u64 = 16 * 1024 - 1;
+
+/// A receive buffer of 144 KiB (the kernel doubles it): with that, an upstream that has much to say hardly waits for us.
+const WIDE: usize = 72 * 1024;
 
 /// Of a tunnel, for a service that takes nothing (HARDENING P11).
 const UNSENT: u32 = 16 * 1024;
@@ -24,6 +32,10 @@ pub(super) struct UpstreamSocket {
     stream: Stream,
     head: HeadBound,
     sent: Sent,
+    /// Whether all that was to be sent is with the kernel.
+    flushed: bool,
+    /// Bytes that are read of it at once, at most.
+    piece: u64,
 }
 
 enum Stream {
@@ -44,11 +56,53 @@ macro_rules! pass {
 
 impl UpstreamSocket {
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { stream: Stream::Plain(tcp.take(PIECE)), head: HeadBound::new(), sent: Sent::default() }
+        Self::new(Stream::Plain(tcp.take(PIECE)))
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream.take(PIECE))), head: HeadBound::new(), sent: Sent::default() }
+        Self::new(Stream::Tls(Box::new(stream.take(PIECE))))
+    }
+
+    fn new(stream: Stream) -> Self {
+        Self { stream, head: HeadBound::new(), sent: Sent::default(), flushed: true, piece: PIECE }
+    }
+
+    /// Whether what comes on it can be moved into a pipe.
+    pub(super) fn is_pipeable(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_))
+    }
+
+    /// Whether all that was to be sent is with the kernel.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.flushed
+    }
+
+    /// Gives the kernel more room for what comes, for an answer of which we hold nothing. That cannot be undone: its peer may send as much
+    /// as it was told. So what is read of later answers is less at once.
+    pub(super) fn widen(&mut self) -> io::Result<()> {
+        if self.piece != PIECE {
+            return Ok(());
+        }
+        self.piece = WIDE_PIECE;
+        SockRef::from(self.tcp()).set_recv_buffer_size(WIDE)
+    }
+
+    /// Moves some of what comes into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
+    pub(super) fn poll_pipe(
+        &self,
+        context: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Stream::Plain(socket) = &self.stream else { return Poll::Ready(Err(io::ErrorKind::Unsupported.into())) };
+        let tcp = socket.get_ref();
+        loop {
+            ready!(tcp.poll_read_ready(context))?;
+            match tcp.try_io(Interest::READABLE, || splice(tcp, pipe, limit)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                moved => return Poll::Ready(moved),
+            }
+        }
     }
 
     /// What bounds the bytes before a head.
@@ -63,11 +117,14 @@ impl UpstreamSocket {
 
     /// Bytes that the kernel takes before it has sent what it has. An answer waits for its request, a tunnel's service for nothing.
     pub(super) fn bound_unsent(&self) -> io::Result<()> {
-        let tcp = match &self.stream {
+        SockRef::from(self.tcp()).set_tcp_notsent_lowat(UNSENT)
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.stream {
             Stream::Plain(socket) => socket.get_ref(),
             Stream::Tls(socket) => socket.get_ref().get_ref().0,
-        };
-        SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT)
+        }
     }
 }
 
@@ -77,14 +134,14 @@ impl AsyncRead for UpstreamSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
+        let (before, piece) = (buffer.filled().len(), self.piece);
         let read = match &mut self.stream {
             Stream::Plain(socket) => {
-                socket.set_limit(PIECE);
+                socket.set_limit(piece);
                 Pin::new(socket).poll_read(context, buffer)
             }
             Stream::Tls(socket) => {
-                socket.set_limit(PIECE);
+                socket.set_limit(piece);
                 Pin::new(&mut **socket).poll_read(context, buffer)
             }
         };
@@ -98,6 +155,7 @@ impl AsyncRead for UpstreamSocket {
 impl AsyncWrite for UpstreamSocket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.sent.note([bytes]);
+        self.flushed = false;
         pass!(self, poll_write(context, bytes))
     }
 
@@ -107,6 +165,7 @@ impl AsyncWrite for UpstreamSocket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.sent.note_vectored(slices);
+        self.flushed = false;
         match &mut self.stream {
             Stream::Plain(socket) => joined::poll_write(socket.get_mut(), context, slices),
             Stream::Tls(socket) => Pin::new(socket.get_mut()).poll_write_vectored(context, slices),
@@ -121,7 +180,10 @@ impl AsyncWrite for UpstreamSocket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pass!(self, poll_flush(context))
+        let flushed = pass!(self, poll_flush(context));
+        // hyper flushes when it has written all that it has.
+        self.flushed = matches!(flushed, Poll::Ready(Ok(())));
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,11 +8,14 @@ use super::super::head::HeadBound;
 use super::super::sent::Sent;
 use super::{Answer, Came, UpstreamSocket, closed_at_once};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use gateway_core::{Body, Error};
 use http::Request;
 use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use tokio::task::coop::unconstrained;
@@ -28,6 +31,9 @@ pub(super) struct Http1 {
     /// Whether the socket is to be kept when HTTP has ended on it.
     may_switch: bool,
     left: Option<Box<Parts<TokioIo<UpstreamSocket>>>>,
+    is_pipeable: bool,
+    /// The socket, while the rest of an answer goes past hyper.
+    bypass: Option<TokioIo<UpstreamSocket>>,
 }
 
 impl Http1 {
@@ -37,10 +43,11 @@ impl Http1 {
         builder: &Builder,
         limit: usize,
     ) -> Result<Self, Error> {
-        let (bound, sent) = (socket.head(), socket.sent());
+        let (bound, sent, is_pipeable) = (socket.head(), socket.sent(), socket.is_pipeable());
         let opened = builder.handshake(TokioIo::new(socket)).await;
         let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
-        Ok(Self { sender, driver: Some(driver), bound, sent, limit, may_switch: false, left: None })
+        let driver = Some(driver);
+        Ok(Self { sender, driver, bound, sent, limit, may_switch: false, left: None, is_pipeable, bypass: None })
     }
 
     /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
@@ -106,6 +113,45 @@ impl Http1 {
             self.bound.end();
         }
         answered
+    }
+
+    /// Whether the rest of an answer may go past hyper.
+    pub(super) fn is_pipeable(&self) -> bool {
+        self.is_pipeable
+    }
+
+    /// Takes the socket out of hyper's hands, within an answer whose length is known: what was read of that and not yet passed on.
+    pub(super) fn bypass(&mut self) -> Option<Bytes> {
+        let Parts { mut io, read_buf, .. } = self.driver.take()?.into_parts();
+        if let Err(error) = io.inner_mut().widen() {
+            tracing::debug!(%error, "an upstream is not given more room");
+        }
+        self.bypass = Some(io);
+        Some(read_buf)
+    }
+
+    /// Moves some of the rest into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
+    pub(super) fn poll_pipe(
+        &mut self,
+        context: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        match &self.bypass {
+            Some(io) => io.inner().poll_pipe(context, pipe, limit),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// hyper has the socket again, where it was out of it: that answer has ended. Not where a part of its request is lost.
+    pub(super) fn resume(&mut self, builder: &Builder) {
+        if let Some(io) = self.bypass.take()
+            && io.inner().is_flushed()
+            // It waits for nothing.
+            && let Some(Ok((sender, driver))) = builder.handshake(io).now_or_never()
+        {
+            (self.sender, self.driver) = (sender, Some(driver));
+        }
     }
 
     pub(super) fn seems_ready(&self) -> bool {

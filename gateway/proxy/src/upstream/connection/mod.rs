@@ -19,7 +19,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use socket2::SockRef;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
@@ -62,7 +64,7 @@ impl Dialer {
 
     /// Connects to an address.
     pub(super) async fn dial(&self, address: SocketAddr) -> Result<Connection, Error> {
-        let refused = |cause: std::io::Error| {
+        let refused = |cause: io::Error| {
             Error::new(Kind::ConnectionRefused, format!("{address} took no connection"))
                 .retry(Retry::Yes)
                 .because(cause)
@@ -81,6 +83,13 @@ impl Dialer {
             Protocol::Http2 => Spoken::Http2(Http2::open(socket, address, &self.limits).await?),
         };
         Ok(Connection(spoken))
+    }
+
+    /// Makes one fit for the next request whose last answer went past hyper.
+    pub(super) fn resume(&self, connection: &mut Connection) {
+        if let Spoken::Http1(connection) = &mut connection.0 {
+            connection.resume(&self.http1);
+        }
     }
 
     /// Whether a connection takes several requests at once.
@@ -153,6 +162,35 @@ impl Connection {
         }
         connection.drive(context);
         Pin::new(body).poll_frame(nobody)
+    }
+
+    /// Whether what comes of an answer can be moved into a pipe.
+    pub fn is_pipeable(&self) -> bool {
+        match &self.0 {
+            Spoken::Http1(connection) => connection.is_pipeable(),
+            Spoken::Http2(_) => false,
+        }
+    }
+
+    /// Has the rest of an answer whose length is known go past hyper: what was read of that and not yet passed on.
+    pub fn bypass(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Spoken::Http1(connection) => connection.bypass(),
+            Spoken::Http2(_) => None,
+        }
+    }
+
+    /// Moves some of that rest into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
+    pub fn poll_pipe(
+        &mut self,
+        context: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Spoken::Http1(connection) => connection.poll_pipe(context, pipe, limit),
+            Spoken::Http2(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
     }
 
     /// The next request asks to switch protocols.

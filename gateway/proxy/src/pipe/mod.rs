@@ -1,0 +1,11 @@
+//! Bytes that go from socket to socket past our memory.
+//!
+//! An answer that nobody wants to see is moved by the kernel (`splice(2)`): from its service's socket into a pipe, and out of it into its
+//! client's. hyper frames the answer as any other. In the place of the bytes it is given a stand-in for them, and by that the client's
+//! socket knows that it is to take as many out of the pipe.
+
+mod kernel;
+mod piece;
+
+pub(crate) use kernel::{LARGEST, Pipe, splice};
+pub(crate) use piece::{Piece, stands_in};
