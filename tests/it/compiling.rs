@@ -61,7 +61,7 @@ fn a_large_component_is_compiled_in_a_process_of_its_own_and_kept() {
     assert!(log.contains("compiling a large component, in a process of its own"), "{log}");
     drop(gateway);
     let kept = || fs::read_dir(cache.path().join("gateway/compiled")).unwrap().count();
-    assert_eq!(kept(), 4, "its code and that of what stands between it and the host, and their hashes");
+    assert_eq!(kept(), 6, "its code and that of what stands between guests and the host, and their hashes");
     let again = setup().start();
     again.configure(&with);
     again.wait_for_generation(2);

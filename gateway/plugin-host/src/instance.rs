@@ -50,7 +50,7 @@ impl Instance {
         let mut store = Store::new(&pool.host.engine, state);
         store.limiter(|state| &mut state.room);
         store.set_hostcall_fuel(pool.settings.limits.transfer());
-        store.epoch_deadline_callback(|mut context| context.data_mut().meter.tick());
+        store.epoch_deadline_callback(|mut context| context.data_mut().tick());
         store.set_epoch_deadline(1);
         let guest = Calls::start(&pool.component, &mut store).await.map_err(Failure::of)?;
         let configured = guest.call(&mut store, Asked::Configure).await.map_err(Failure::of)?;

@@ -1,6 +1,7 @@
 //! What belongs to a plugin's name, not to one version of it: it outlives instances, configurations and reloads.
 
 use crate::capabilities::{crypto, kv, log, metrics};
+use crate::meter::Promptness;
 use gateway_core::clock;
 use gateway_core::instruments::{Counter, Instruments, Meters, meters};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) struct Kept {
     pub(crate) denial_logged: AtomicBool,
     /// Where its monotonic clock begins.
     pub(crate) since: Instant,
+    pub(crate) promptness: Promptness,
 }
 
 impl Kept {
@@ -40,6 +42,7 @@ impl Kept {
             denied: counter("denied"),
             denial_logged: AtomicBool::new(false),
             since: clock::now(),
+            promptness: Promptness::default(),
         }
     }
 

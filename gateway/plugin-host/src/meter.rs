@@ -8,7 +8,7 @@ use crate::pulse::Pulse;
 use gateway_core::clock;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use wasmtime::UpdateDeadline;
 
@@ -27,6 +27,31 @@ pub(crate) enum Stop {
     Transfer(usize),
 }
 
+/// Calls of a plugin, after one that lasted a tick, that have a stack of their own.
+const WARY: u32 = 1000;
+
+/// Whether a plugin's calls are so short that nobody needs a turn meanwhile: then the guest runs on the stack of who calls it, which
+/// costs less than one of its own, and cannot stand aside.
+#[derive(Default)]
+pub(crate) struct Promptness(AtomicU32);
+
+impl Promptness {
+    /// Whether the next call may be without a stack of its own.
+    pub(crate) fn is_given(&self) -> bool {
+        let wary = self.0.load(Ordering::Relaxed);
+        if wary > 0 {
+            // Of two at once one may not count: it is as good with one call more.
+            self.0.store(wary - 1, Ordering::Relaxed);
+        }
+        wary == 0
+    }
+
+    /// A call lasts longer.
+    pub(crate) fn is_lost(&self) {
+        self.0.store(WARY, Ordering::Relaxed);
+    }
+}
+
 /// The meter of one call at a time.
 pub(crate) struct Meter {
     used: Duration,
@@ -39,6 +64,8 @@ pub(crate) struct Meter {
     /// When the guest began to wait for the host.
     waits_since: Option<Instant>,
     waited: Duration,
+    /// Whether the guest can stand aside.
+    may_yield: bool,
 }
 
 impl Meter {
@@ -51,6 +78,7 @@ impl Meter {
             pulse,
             waits_since: None,
             waited: Duration::ZERO,
+            may_yield: true,
         }
     }
 
@@ -59,9 +87,14 @@ impl Meter {
         self.used = Duration::ZERO;
         self.limit = limit;
         self.deadline = deadline;
-        (self.waits_since, self.waited) = (None, Duration::ZERO);
+        (self.waits_since, self.waited, self.may_yield) = (None, Duration::ZERO, true);
         self.resumed.store(0, Ordering::Relaxed);
         self.pulse.beat();
+    }
+
+    /// The call that has begun is without a stack of its own.
+    pub(crate) fn hold(&mut self) {
+        self.may_yield = false;
     }
 
     /// When the call must be done.
@@ -69,8 +102,8 @@ impl Meter {
         self.deadline
     }
 
-    /// A tick has passed while the guest runs: stop it, or let the runtime do its I/O and go on.
-    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+    /// A tick has passed while the guest runs: stop it, or let the runtime do its I/O and go on, where the guest can stand aside.
+    pub(crate) fn tick(&mut self, promptness: &Promptness) -> wasmtime::Result<UpdateDeadline> {
         self.pulse.look();
         self.note();
         if self.used > self.limit {
@@ -78,6 +111,11 @@ impl Meter {
         }
         if clock::now() >= self.deadline {
             return Err(Stop::Wall.into());
+        }
+        if !self.may_yield {
+            promptness.is_lost();
+            self.resumed.store(thread_time(), Ordering::Relaxed);
+            return Ok(UpdateDeadline::Continue(1));
         }
         let (resumed, pulse) = (Arc::clone(&self.resumed), Arc::clone(&self.pulse));
         let yielded = async move {

@@ -10,7 +10,7 @@ use gateway_core::Exchange;
 use gateway_core::exchange::Stage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wasmtime::ResourceLimiter;
+use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 /// Entries of one table; toolchains with an interpreter inside use some thousands.
 pub(crate) const TABLE: usize = 20_000;
@@ -51,6 +51,11 @@ impl State {
         self.fetches = 0;
         self.passwords = 0;
         self.meter.begin(cpu, deadline);
+    }
+
+    /// A tick has passed while the guest runs.
+    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.meter.tick(&self.kept.promptness)
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -19,6 +19,8 @@ pub(super) struct Function {
     /// What it takes, without the place for its result.
     pub(super) parameters: Vec<ValType>,
     pub(super) gives: Gives,
+    /// Whether the guest may have to wait for it.
+    pub(super) waits: bool,
 }
 
 /// How a host function gives its result.
@@ -106,7 +108,7 @@ macro_rules! define {
             let result = $call;
             $state.desk.parcel.pack(&result, into, memory)
         })?;
-        $f.push(Function { interface: $i, name: $n, parameters: vec![$(<$type as Slot>::TYPE),*], gives: Gives::Parcel });
+        $f.push(Function { interface: $i, name: $n, parameters: vec![$(<$type as Slot>::TYPE),*], gives: Gives::Parcel, waits: false });
     };
     (@ $l:ident $f:ident $i:literal $n:literal $source:ident $state:ident [] [$(($slot:ident: $type:ty))*] [$(($name:ident = $read:expr))*] awaited [] $call:expr) => {
         $l.func_wrap_async($i, $n, |mut caller: Caller<'_, State>, ($($slot,)* into,): ($($type,)* u32,)| Box::new(async move {
@@ -120,7 +122,7 @@ macro_rules! define {
             let (memory, $state) = reach(&mut caller)?;
             $state.desk.parcel.pack(&result, into, memory)
         }))?;
-        $f.push(Function { interface: $i, name: $n, parameters: vec![$(<$type as Slot>::TYPE),*], gives: Gives::Parcel });
+        $f.push(Function { interface: $i, name: $n, parameters: vec![$(<$type as Slot>::TYPE),*], gives: Gives::Parcel, waits: true });
     };
     (@ $l:ident $f:ident $i:literal $n:literal $source:ident $state:ident [] [$(($slot:ident: $type:ty))*] [$(($name:ident = $read:expr))*] nothing [] $call:expr) => {
         $l.func_wrap($i, $n, |mut caller: Caller<'_, State>, $($slot: $type,)*| -> Result<()> {
@@ -130,14 +132,14 @@ macro_rules! define {
             $call;
             Ok(())
         })?;
-        $f.push(Function { interface: $i, name: $n, parameters: vec![$(<$type as Slot>::TYPE),*], gives: Gives::Value(None) });
+        $f.push(Function { interface: $i, name: $n, parameters: vec![$(<$type as Slot>::TYPE),*], gives: Gives::Value(None), waits: false });
     };
     (@ $l:ident $f:ident $i:literal $n:literal $source:ident $state:ident [] [] [] value [$value:ty] $call:expr) => {
         $l.func_wrap($i, $n, |mut caller: Caller<'_, State>| -> Result<$value> {
             let $state = caller.data_mut();
             $call
         })?;
-        $f.push(Function { interface: $i, name: $n, parameters: Vec::new(), gives: Gives::Value(Some(<$value as Slot>::TYPE)) });
+        $f.push(Function { interface: $i, name: $n, parameters: Vec::new(), gives: Gives::Value(Some(<$value as Slot>::TYPE)), waits: false });
     };
 }
 
@@ -212,7 +214,8 @@ fn simple(l: &mut Linker<State>, f: &mut Vec<Function>) -> Result<()> {
     l.func_wrap_async("clock", "wait", |mut caller: Caller<'_, State>, (milliseconds,): (u32,)| {
         Box::new(async move { clock::Host::wait(caller.data_mut(), milliseconds).await })
     })?;
-    f.push(Function { interface: "clock", name: "wait", parameters: vec![ValType::I32], gives: Gives::Value(None) });
+    let (parameters, gives) = (vec![ValType::I32], Gives::Value(None));
+    f.push(Function { interface: "clock", name: "wait", parameters, gives, waits: true });
     Ok(())
 }
 

@@ -88,7 +88,7 @@ pub(super) fn wrapper(interface: &str, name: &str) -> String {
 pub(super) const MODULE: &str = "module";
 
 /// A component that shows the module.
-pub(super) fn component(functions: &[Function]) -> Vec<u8> {
+pub(super) fn component(functions: &[&Function]) -> Vec<u8> {
     let mut component = wasm_encoder::Component::new();
     component.section(&ModuleSection(&module(functions)));
     component.section(&shown(0));
@@ -134,12 +134,12 @@ impl Names {
     }
 }
 
-fn module(functions: &[Function]) -> Module {
+fn module(functions: &[&Function]) -> Module {
     use ValType::{I32, I64};
     let mut types = Types::default();
     let (mut imports, mut defined, mut exports, mut code) =
         (ImportSection::new(), FunctionSection::new(), ExportSection::new(), CodeSection::new());
-    for Function { interface, name, parameters, gives } in functions {
+    for Function { interface, name, parameters, gives, .. } in functions {
         let kind = match gives {
             Gives::Value(result) => types.of(parameters, result.as_slice()),
             Gives::Parcel => types.of(&[parameters.as_slice(), &[I32]].concat(), &[I64]),
@@ -158,7 +158,7 @@ fn module(functions: &[Function]) -> Module {
         code.end();
     }));
     let mut next = nothing + 1;
-    for (import, Function { interface, name, parameters, gives }) in (0..).zip(functions) {
+    for (import, Function { interface, name, parameters, gives, .. }) in (0..).zip(functions) {
         let function = match gives {
             Gives::Value(_) => import,
             Gives::Parcel => {
@@ -276,12 +276,13 @@ mod tests {
             name: "b",
             parameters: parameters.to_vec(),
             gives,
+            waits: false,
         };
         let functions = [
             function(&[], Gives::Value(Some(ValType::I64))),
             Function { name: "c", ..function(&[ValType::I32, ValType::F64], Gives::Parcel) },
         ];
-        let component = component(&functions);
+        let component = component(&functions.each_ref());
         wasmparser::Validator::new().validate_all(&component).unwrap();
     }
 }

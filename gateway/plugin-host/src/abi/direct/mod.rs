@@ -22,7 +22,7 @@ use super::gateway::{Asked, Exports as ComponentExports, Indices, Said};
 use crate::compile::{Target, compile};
 use crate::state::State;
 use bytes::Bytes;
-use functions::reach;
+use functions::{Function, reach};
 use gateway_core::plugin::Summary;
 use glue::{EXPORTS, HOST, TABLE};
 use lift::Source;
@@ -49,9 +49,12 @@ pub(crate) struct Desk {
 
 /// The glue, linked to the host functions.
 pub(crate) struct Glue {
-    linked: InstancePre<State>,
-    /// The host functions that a module may import.
-    offered: Vec<(&'static str, &'static str)>,
+    /// All of them.
+    whole: InstancePre<State>,
+    /// Those that no guest waits for.
+    prompt: InstancePre<State>,
+    /// What a module may import.
+    functions: Vec<Function>,
 }
 
 /// A component's module, ready to be instantiated.
@@ -60,11 +63,17 @@ pub(crate) struct Direct {
     module: Module,
     /// The glue's name for each of the module's imports.
     imports: Vec<String>,
+    /// Whether it has imports that it may wait for.
+    waits: bool,
     shape: Shape,
 }
 
-/// The glue's functions in one instance, in the order of [`EXPORTS`]. A phase that is not exported is none.
-pub(crate) struct Exports([Option<Phase>; EXPORTS.len()]);
+/// The functions of one instance.
+pub(crate) struct Exports {
+    /// The glue's, in the order of [`EXPORTS`]. A phase that is not exported is none.
+    phases: [Option<Phase>; EXPORTS.len()],
+    waits: bool,
+}
 
 /// It gives the address of what the plugin's gave.
 type Phase = TypedFunc<(), u32>;
@@ -74,16 +83,26 @@ impl Glue {
     pub(crate) fn new(target: &Target<'_>) -> Result<Self> {
         let (mut linker, functions) = functions::all(target.engine)?;
         own(&mut linker)?;
-        let source = glue::component(&functions);
-        let (component, _) = compile(target, "glue", &source).map_err(|error| wasmtime::format_err!("{error}"))?;
-        let Some(module) = shown(target.engine, &component, |_, _| Ok(()))? else { bail!("the glue shows no module") };
-        let linked = linker.instantiate_pre(&module)?;
-        Ok(Self { linked, offered: functions.iter().map(|function| (function.interface, function.name)).collect() })
+        let link = |functions: &[&Function]| {
+            let source = glue::component(functions);
+            let (component, _) = compile(target, "glue", &source).map_err(|error| wasmtime::format_err!("{error}"))?;
+            match shown(target.engine, &component, |_, _| Ok(()))? {
+                Some(module) => linker.instantiate_pre(&module),
+                None => bail!("the glue shows no module"),
+            }
+        };
+        let whole = link(&functions.iter().collect::<Vec<_>>())?;
+        let prompt = link(&functions.iter().filter(|function| !function.waits).collect::<Vec<_>>())?;
+        Ok(Self { whole, prompt, functions })
     }
 
     /// Whether there is such a host function.
     pub(crate) fn offers(&self, interface: &str, name: &str) -> bool {
-        self.offered.contains(&(interface, name))
+        self.function(interface, name).is_some()
+    }
+
+    fn function(&self, interface: &str, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.interface == interface && function.name == name)
     }
 }
 
@@ -144,17 +163,19 @@ impl Direct {
             ComponentExports::of(instance, store, indices).map(drop)
         };
         let module = shown(engine, component, check).ok()??;
-        let imports = module.imports().map(|import| {
+        let (mut imports, mut waits) = (Vec::new(), false);
+        for import in module.imports() {
             let interface = crate::detect::Surface::interface(import.module())?;
-            Some(glue::wrapper(interface, import.name()))
-        });
-        let imports = imports.collect::<Option<_>>()?;
-        Some(Self { glue: Arc::clone(glue), module, imports, shape })
+            waits |= glue.function(interface, import.name())?.waits;
+            imports.push(glue::wrapper(interface, import.name()));
+        }
+        Some(Self { glue: Arc::clone(glue), module, imports, waits, shape })
     }
 
     /// Starts the guest.
     pub(crate) async fn instantiate(&self, store: &mut Store<State>) -> Result<Exports> {
-        let glue = self.glue.linked.instantiate_async(&mut *store).await?;
+        let linked = if self.waits { &self.glue.whole } else { &self.glue.prompt };
+        let glue = linked.instantiate_async(&mut *store).await?;
         let mut imports = Vec::with_capacity(self.imports.len());
         for name in &self.imports {
             let Some(function) = glue.get_func(&mut *store, name) else { bail!("the host has no `{name}`") };
@@ -174,26 +195,33 @@ impl Direct {
             set(store, glue::place(*number), function)?;
             set(store, glue::post_place(*number), post)?;
         }
-        Exports::of(&glue, store, &self.shape)
+        Exports::of(&glue, store, self)
     }
 }
 
 impl Exports {
-    fn of(glue: &Instance, store: &mut Store<State>, shape: &Shape) -> Result<Self> {
-        let mut functions = [const { None }; EXPORTS.len()];
-        for (number, ..) in &shape.phases {
-            if let (Some(function), Some(export)) = (functions.get_mut(*number), EXPORTS.get(*number)) {
-                *function = Some(glue.get_typed_func(&mut *store, export.name)?);
+    fn of(glue: &Instance, store: &mut Store<State>, direct: &Direct) -> Result<Self> {
+        let mut phases = [const { None }; EXPORTS.len()];
+        for (number, ..) in &direct.shape.phases {
+            if let (Some(phase), Some(export)) = (phases.get_mut(*number), EXPORTS.get(*number)) {
+                *phase = Some(glue.get_typed_func(&mut *store, export.name)?);
             }
         }
-        Ok(Self(functions))
+        Ok(Self { phases, waits: direct.waits })
     }
 
     /// Calls what is asked for. None where it is not exported.
     pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
+        // A guest has a stack of its own where it may have to stand aside: to wait, to start, or so that others have their turn.
+        let stands_aside = self.waits || matches!(asked, Asked::Configure) || !store.data().kept.promptness.is_given();
         let (number, read) = store.data_mut().desk.take(asked);
-        let Some(function) = self.0.get(number).and_then(Option::as_ref) else { return Ok(None) };
-        let at = function.call_async(&mut *store, ()).await?;
+        let Some(function) = self.phases.get(number).and_then(Option::as_ref) else { return Ok(None) };
+        let at = if stands_aside {
+            function.call_async(&mut *store, ()).await?
+        } else {
+            store.data_mut().meter.hold();
+            function.call(&mut *store, ())?
+        };
         let state = store.data();
         let Some(memory) = state.desk.memory else { bail!("the guest has no memory") };
         let limit = state.settings.limits.transfer();
