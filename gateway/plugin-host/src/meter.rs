@@ -161,3 +161,39 @@ pub(crate) fn thread_time() -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_cannot_stand_aside_is_told_on_and_the_next_ones_can() {
+        let promptness = Promptness::default();
+        let mut meter = Meter::new(Arc::new(Pulse::new()));
+        meter.begin(Duration::from_secs(1), clock::now() + Duration::from_secs(60));
+        assert!(promptness.is_given());
+        meter.hold();
+        assert!(matches!(meter.tick(&promptness), Ok(UpdateDeadline::Continue(1))));
+        for _ in 0..WARY {
+            assert!(!promptness.is_given());
+        }
+        assert!(promptness.is_given(), "none of them lasted");
+        meter.begin(Duration::from_secs(1), clock::now() + Duration::from_secs(60));
+        assert!(matches!(meter.tick(&promptness), Ok(UpdateDeadline::YieldCustom(1, _))));
+    }
+
+    #[test]
+    fn a_guest_that_cannot_stand_aside_is_stopped_as_any_other() {
+        let promptness = Promptness::default();
+        let mut meter = Meter::new(Arc::new(Pulse::new()));
+        meter.begin(Duration::ZERO, clock::now() + Duration::from_secs(60));
+        meter.hold();
+        meter.tick(&promptness).unwrap();
+        let began = thread_time();
+        while thread_time() == began {}
+        assert!(meter.tick(&promptness).is_err(), "its CPU time is used up");
+        meter.begin(Duration::from_secs(1), clock::now());
+        meter.hold();
+        assert!(meter.tick(&promptness).is_err(), "its time is over");
+    }
+}

@@ -61,7 +61,7 @@ impl Pipe {
     /// An empty one.
     ///
     /// # Errors
-    /// There is none to be had: too many descriptors, or more pipes than there may be.
+    /// There is none to be had: too many descriptors, more pipes than there may be, or no leave to use them.
     pub(crate) fn take() -> io::Result<Self> {
         if let Some(kept) = SHELF.with_borrow_mut(Vec::pop) {
             return Ok(kept);
@@ -71,6 +71,11 @@ impl Pipe {
         // One as it comes will do. Where its user has very many, that is a page.
         if fcntl_setpipe_size(&into, PLACES).is_err() && fcntl_getpipe_size(&into)? < LARGEST {
             return Err(Errno::MFILE.into());
+        }
+        // With both ends of one pipe it moves nothing. Where a sandbox forbids the call, that is known before it is needed.
+        match rustix::pipe::splice(&out, None, &into, None, 1, SpliceFlags::NONBLOCK) {
+            Ok(_) | Err(Errno::INVAL | Errno::AGAIN) => {}
+            Err(forbidden) => return Err(forbidden.into()),
         }
         Ok(Self { into, out, held: 0, _place: place })
     }
