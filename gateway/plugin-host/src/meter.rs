@@ -27,6 +27,9 @@ pub(crate) enum Stop {
     Transfer(usize),
 }
 
+/// A guest that cannot stand aside keeps its thread from others for no more CPU time than this, and cannot be cancelled so long.
+const SHORT: Duration = Duration::from_millis(10);
+
 /// Calls of a plugin, after one that lasted a tick, that have a stack of their own.
 const WARY: u32 = 1000;
 
@@ -36,8 +39,11 @@ const WARY: u32 = 1000;
 pub(crate) struct Promptness(AtomicU32);
 
 impl Promptness {
-    /// Whether the next call may be without a stack of its own.
-    pub(crate) fn is_given(&self) -> bool {
+    /// Whether the next call, which may use so much CPU time, may be without a stack of its own.
+    pub(crate) fn is_given(&self, limit: Duration) -> bool {
+        if limit > SHORT {
+            return false;
+        }
         let wary = self.0.load(Ordering::Relaxed);
         if wary > 0 {
             // Of two at once one may not count: it is as good with one call more.
@@ -171,13 +177,13 @@ mod tests {
         let promptness = Promptness::default();
         let mut meter = Meter::new(Arc::new(Pulse::new()));
         meter.begin(Duration::from_secs(1), clock::now() + Duration::from_secs(60));
-        assert!(promptness.is_given());
+        assert!(promptness.is_given(SHORT) && !promptness.is_given(2 * SHORT));
         meter.hold();
         assert!(matches!(meter.tick(&promptness), Ok(UpdateDeadline::Continue(1))));
         for _ in 0..WARY {
-            assert!(!promptness.is_given());
+            assert!(!promptness.is_given(SHORT));
         }
-        assert!(promptness.is_given(), "none of them lasted");
+        assert!(promptness.is_given(SHORT), "none of them lasted");
         meter.begin(Duration::from_secs(1), clock::now() + Duration::from_secs(60));
         assert!(matches!(meter.tick(&promptness), Ok(UpdateDeadline::YieldCustom(1, _))));
     }

@@ -53,6 +53,11 @@ impl State {
         self.meter.begin(cpu, deadline);
     }
 
+    /// Whether the next call may be without a stack of its own.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.kept.promptness.is_given(self.settings.limits.cpu)
+    }
+
     /// A tick has passed while the guest runs.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         self.meter.tick(&self.kept.promptness)

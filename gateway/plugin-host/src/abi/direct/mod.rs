@@ -213,7 +213,7 @@ impl Exports {
     /// Calls what is asked for. None where it is not exported.
     pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
         // A guest has a stack of its own where it may have to stand aside: to wait, to start, or so that others have their turn.
-        let stands_aside = self.waits || matches!(asked, Asked::Configure) || !store.data().kept.promptness.is_given();
+        let stands_aside = self.waits || matches!(asked, Asked::Configure) || !store.data().is_prompt();
         let (number, read) = store.data_mut().desk.take(asked);
         let Some(function) = self.phases.get(number).and_then(Option::as_ref) else { return Ok(None) };
         let at = if stands_aside {
