@@ -12,7 +12,8 @@ use std::time::Duration;
 async fn w1_a_loop_that_goes_on_after_a_long_yield_is_cut() {
     let component =
         Guest::new().phase("on-request", "(result i32) (loop $forever (br $forever)) (unreachable)").build();
-    let plugin = kit::plugin(&component).await;
+    // One that may take so long can stand aside from its first call on.
+    let plugin = kit::plugin_with(&component, |settings| settings.limits.cpu = Duration::from_millis(20)).await;
     let (done, ended) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut call = plugin.on_request(kit::exchange());
@@ -28,4 +29,18 @@ async fn w1_a_loop_that_goes_on_after_a_long_yield_is_cut() {
         std::process::exit(101);
     };
     assert_eq!(flow.unwrap_err().kind, FaultKind::Cpu);
+}
+
+/// A call is first tried without a stack of its own, on which it cannot stand aside; what loops is cut there as well, and next time others
+/// have their turn.
+#[tokio::test]
+async fn w1_a_loop_that_cannot_stand_aside_is_cut_and_the_next_one_can() {
+    let component =
+        Guest::new().phase("on-request", "(result i32) (loop $forever (br $forever)) (unreachable)").build();
+    let plugin = kit::plugin(&component).await;
+    let (_, flow) = plugin.on_request(kit::exchange()).now_or_never().expect("nobody had a turn");
+    assert_eq!(flow.unwrap_err().kind, FaultKind::Cpu);
+    let mut next = plugin.on_request(kit::exchange());
+    assert!((&mut next).now_or_never().is_none(), "others have their turn");
+    assert_eq!(next.await.1.unwrap_err().kind, FaultKind::Cpu);
 }
