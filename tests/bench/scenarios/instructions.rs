@@ -8,6 +8,7 @@ use crate::report::Table;
 use crate::statistics::Quartiles;
 use std::fs;
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 /// Between the two runs of which the difference is taken: what a start costs falls out.
@@ -84,7 +85,8 @@ fn run(bench: &Bench, kind: Kind, path: &'static str, requests: usize) -> Result
     TcpStream::connect(proxy.address).map_err(|error| format!("it is gone again: {error}"))?;
     let ask = Ask::get(path, KIBIBYTE);
     let plan = Plan { address: proxy.address, ask, connections: CONNECTIONS, cores: LOAD };
-    let done = closed(&plan, requests, &[]);
+    let load = AssertUnwindSafe(|| closed(&plan, requests, &[]));
+    let done = catch_unwind(load).map_err(|_| "it went away under the load".to_owned())?;
     assert!(done.failures.is_empty(), "{kind}: {}", done.failures[0]);
     // It says its sum at its end.
     drop(proxy);
