@@ -10,6 +10,7 @@ use crate::joined;
 use crate::pipe::stands_in;
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::SockRef;
 use std::io;
@@ -54,7 +55,12 @@ impl Socket {
 
     /// Takes what is in the pipe, some of it at least.
     fn poll_drain(&self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.poll_out(context, || self.activity.drain(&self.tcp))
+        let drained = self.poll_out(context, || self.activity.drain(&self.tcp));
+        if drained.is_pending() {
+            // What was to go out with it does not wait for it.
+            self.tcp.set_nodelay(true)?;
+        }
+        drained
     }
 
     /// Writes in a way of its own, which does not wait.
@@ -128,7 +134,7 @@ impl AsyncWrite for Socket {
 
 /// Whether a socket takes bytes; where it does not, it would have one wait.
 fn takes_more(tcp: &TcpStream) -> io::Result<usize> {
-    match poll(&mut [PollFd::new(tcp, PollFlags::OUT)], Some(&Timespec::default()))? {
+    match retry_on_intr(|| poll(&mut [PollFd::new(tcp, PollFlags::OUT)], Some(&Timespec::default())))? {
         0 => Err(io::ErrorKind::WouldBlock.into()),
         ready => Ok(ready),
     }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes that are in a pipe at once, at most (HARDENING P11); as many as one has without asking.
 pub(crate) const LARGEST: usize = 64 * 1024;
@@ -25,6 +25,9 @@ static LIMIT: LazyLock<usize> = LazyLock::new(|| {
 });
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A sandbox has refused the call.
+static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static SHELF: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
@@ -66,6 +69,9 @@ impl Pipe {
         if let Some(kept) = SHELF.with_borrow_mut(Vec::pop) {
             return Ok(kept);
         }
+        if FORBIDDEN.load(Ordering::Relaxed) {
+            return Err(Errno::PERM.into());
+        }
         let place = Place::take()?;
         let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // One as it comes will do. Where its user has very many, that is a page.
@@ -75,14 +81,17 @@ impl Pipe {
         // With both ends of one pipe it moves nothing. Where a sandbox forbids the call, that is known before it is needed.
         match rustix::pipe::splice(&out, None, &into, None, 1, SpliceFlags::NONBLOCK) {
             Ok(_) | Err(Errno::INVAL | Errno::AGAIN) => {}
-            Err(forbidden) => return Err(forbidden.into()),
+            Err(error) => {
+                FORBIDDEN.store(true, Ordering::Relaxed);
+                return Err(error.into());
+            }
         }
         Ok(Self { into, out, held: 0, _place: place })
     }
 
-    /// Kept for the next answer, where there is room; closed where something is left in it.
+    /// Kept for the next answer, where there is room and enough are left for other threads; closed where something is left in it.
     pub(crate) fn put(self) {
-        if self.held > 0 {
+        if self.held > 0 || COUNT.load(Ordering::Relaxed) > *LIMIT / 2 {
             return;
         }
         // A thread that ends has no shelf any more.
