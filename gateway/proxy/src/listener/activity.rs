@@ -1,14 +1,11 @@
 //! What a connection is doing, and when that has taken too long. One timer for each connection, moved only when it fires.
 
-use crate::pipe::Pipe;
+use crate::pipe::Passage;
 use futures_util::task::AtomicWaker;
 use gateway_config::ListenerTimeouts;
-use gateway_core::Error;
-use gateway_core::body::Part;
 use gateway_core::clock::{moment, ticks};
-use parking_lot::Mutex;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -29,11 +26,7 @@ pub(super) struct Activity {
     unwritten: AtomicBool,
     /// Who waits until it is there.
     more: AtomicWaker,
-    /// Whether the socket takes bytes as they are.
-    is_plain: bool,
-    /// Where answers pass that nobody wants to see.
-    pipe: Mutex<Option<Pipe>>,
-    has_pipe: AtomicBool,
+    passage: Passage,
 }
 
 /// What the timer finds.
@@ -63,9 +56,7 @@ impl Activity {
             blocked_since: AtomicU64::new(0),
             unwritten: AtomicBool::new(false),
             more: AtomicWaker::new(),
-            is_plain,
-            pipe: Mutex::new(None),
-            has_pipe: AtomicBool::new(false),
+            passage: Passage::new(is_plain),
         }
     }
 
@@ -106,30 +97,16 @@ impl Activity {
 
     /// Moves what is in the pipe into the socket, as far as that takes it.
     pub(super) fn drain(&self, socket: impl AsFd) -> io::Result<usize> {
-        let moved = match &mut *self.pipe.lock() {
-            Some(pipe) => pipe.drain(socket),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        };
+        let moved = self.passage.drain(socket);
         if !self.is_serving() {
-            self.put_pipe();
+            self.passage.leave();
         }
         moved
     }
 
     /// Whether more of an answer is to come through the pipe.
     pub(super) fn is_piping(&self) -> bool {
-        self.has_pipe.load(Ordering::Relaxed) && self.is_serving()
-    }
-
-    /// The answer has ended: its pipe is another's, once all of it is with the socket.
-    fn put_pipe(&self) {
-        if self.has_pipe.load(Ordering::Relaxed) {
-            let mut pipe = self.pipe.lock();
-            if let Some(empty) = pipe.take_if(|pipe| pipe.is_empty()) {
-                self.has_pipe.store(false, Ordering::Relaxed);
-                empty.put();
-            }
-        }
+        self.passage.is_used() && self.is_serving()
     }
 
     /// Whether a request is under way.
@@ -198,27 +175,9 @@ impl Open {
         Poll::Pending
     }
 
-    /// The next part of a body that may go through the connection's pipe, which is empty. None where there is no way from a pipe into the
-    /// socket, or no pipe to be had.
-    pub(crate) fn fill(
-        &self,
-        next: impl FnOnce(BorrowedFd<'_>) -> Poll<Option<Result<Part, Error>>>,
-    ) -> Option<Poll<Option<Result<Part, Error>>>> {
-        if !self.0.is_plain {
-            return None;
-        }
-        let mut pipe = self.0.pipe.lock();
-        if pipe.is_none() {
-            let taken = Pipe::take();
-            *pipe = taken.inspect_err(|error| tracing::debug!(%error, "an answer is copied: there is no pipe")).ok();
-            self.0.has_pipe.store(pipe.is_some(), Ordering::Relaxed);
-        }
-        let pipe = pipe.as_mut()?;
-        let part = next(pipe.entrance()?);
-        if let Poll::Ready(Some(Ok(Part::Piped(count)))) = &part {
-            pipe.filled(*count);
-        }
-        Some(part)
+    /// Where answers pass that nobody wants to see.
+    pub(crate) fn passage(&self) -> &Passage {
+        &self.0.passage
     }
 
     /// A part of the answer was handed over.
@@ -231,7 +190,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.idle_since.store(ticks(), Ordering::Relaxed);
-            self.0.put_pipe();
+            self.0.passage.leave();
         }
     }
 }

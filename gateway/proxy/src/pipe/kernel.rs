@@ -82,7 +82,8 @@ impl Pipe {
         match rustix::pipe::splice(&out, None, &into, None, 1, SpliceFlags::NONBLOCK) {
             Ok(_) | Err(Errno::INVAL | Errno::AGAIN) => {}
             Err(error) => {
-                FORBIDDEN.store(true, Ordering::Relaxed);
+                let is_lasting = matches!(error, Errno::PERM | Errno::ACCESS | Errno::NOSYS);
+                FORBIDDEN.store(is_lasting, Ordering::Relaxed);
                 return Err(error.into());
             }
         }

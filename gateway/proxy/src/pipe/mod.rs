@@ -5,7 +5,10 @@
 //! socket knows that it is to take as many out of the pipe.
 
 mod kernel;
+mod passage;
 mod piece;
 
-pub(crate) use kernel::{LARGEST, Pipe, splice};
+use kernel::Pipe;
+pub(crate) use kernel::{LARGEST, splice};
+pub(crate) use passage::Passage;
 pub(crate) use piece::{Piece, stands_in};
