@@ -3,6 +3,7 @@
 use gateway_tests::gateway::Setup;
 use gateway_tests::wait::until;
 use gateway_tests::{Authority, Client, Reply, TestGateway, Upstream};
+use socket2::{Domain, Socket, Type};
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,9 +28,12 @@ fn upstream() -> Upstream {
     Upstream::start(|request| Reply::Bytes(answer("", length(request.target()))))
 }
 
-/// A client that has asked for so much, taken some of it, and takes no more.
+/// A client that has asked for so much, taken some of it, and takes no more. It has little room, so the rest waits in the pipe.
 fn stalled(gateway: &TestGateway, asked: usize) -> Client {
-    let mut client = gateway.client();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    socket.connect(&gateway.address("public").into()).unwrap();
+    let mut client = Client::on(socket.into());
     client.send(format!("GET /{asked} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
     assert!(client.read(&mut [0; 1000]).unwrap() > 0);
     client

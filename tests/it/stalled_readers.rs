@@ -25,21 +25,15 @@ fn held(gateway: &TestGateway, before: u64) -> u64 {
     gateway.held_at_rest().saturating_sub(before) / READERS
 }
 
-/// Some stall at once, some when a fast transfer has made all buffers grow.
+/// Some stall at once, some when a fast transfer has made all buffers grow, some when they have promised to take all of the rest.
 #[test]
 fn p11_a_reader_that_stalls_pins_little() {
     let upstream = upstream();
-    for (buffer, taken) in [(4 << 10, 64), (256 << 10, ANSWER / 2)] {
+    for (buffer, taken) in [(4 << 10, 64), (256 << 10, ANSWER / 2), (256 << 10, ANSWER - (300 << 10))] {
         let gateway = TestGateway::start(&upstream.config());
         assert_eq!(gateway.get("/warm").body.len(), ANSWER);
         let before = gateway.held();
-        let stalled: Vec<_> = (0..READERS)
-            .map(|_| {
-                let mut stream = reader(&gateway, buffer);
-                stream.read_exact(&mut vec![0; taken]).unwrap();
-                stream
-            })
-            .collect();
+        let stalled: Vec<_> = (0..READERS).map(|_| stalled(&gateway, buffer, taken)).collect();
         let each = held(&gateway, before);
         assert!(each <= 256, "P11: {each} KiB for each reader that stalls after {taken} bytes");
         let mut healthy = Client::connect(gateway.address("public"));
@@ -76,20 +70,45 @@ fn p11_a_reader_over_tls_that_stalls_after_plain_ones_pins_little() {
     let client = || Client::secure(gateway.address("secure"), &authority.client_config(), "shop.example").unwrap();
     assert_eq!(client().get("/warm").body.len(), ANSWER);
     let before = gateway.held();
-    let plain: Vec<_> = (0..READERS).map(|_| reader(&gateway, 256 << 10)).collect();
-    for mut stream in plain {
-        let mut left = answer().len();
-        while left > 0 {
-            left -= stream.read(&mut vec![0; left.min(64 << 10)]).unwrap();
-        }
-    }
-    let opened = |upstream: &Upstream| upstream.received().iter().map(|request| request.connection).max();
+    fast_readers(&gateway);
     let connections = opened(&upstream);
     let stalled = stalled_over_tls(client);
     assert_eq!(opened(&upstream), connections, "they have the connections of the plain ones");
     let each = held(&gateway, before);
     assert!(each <= 256, "P11: {each} KiB for each reader that stalls");
     drop(stalled);
+}
+
+/// Fast readers have promised to take much. What the upstream was told to send for them is not left for others.
+#[test]
+fn p11_a_reader_that_stalls_after_fast_ones_pins_little() {
+    let upstream = Upstream::start(|_| Reply::Bytes(answer()));
+    let gateway = Setup::new(&upstream.config()).argument("--threads=1").start();
+    assert_eq!(gateway.get("/warm").body.len(), ANSWER);
+    fast_readers(&gateway);
+    let before = gateway.held_at_rest();
+    let connections = opened(&upstream);
+    let stalled: Vec<_> = (0..READERS).map(|_| stalled(&gateway, 4 << 10, 64)).collect();
+    assert_eq!(opened(&upstream), connections, "they have the connections of the fast ones");
+    let each = held(&gateway, before);
+    assert!(each <= 256, "P11: {each} KiB for each reader that stalls");
+    drop(stalled);
+}
+
+/// Readers with much room that take all of their answers, all at once.
+fn fast_readers(gateway: &TestGateway) {
+    let readers: Vec<_> = (0..READERS).map(|_| reader(gateway, 256 << 10)).collect();
+    for mut stream in readers {
+        let mut left = answer().len();
+        while left > 0 {
+            left -= stream.read(&mut vec![0; left.min(64 << 10)]).unwrap();
+        }
+    }
+}
+
+/// The last connection that was opened to an upstream.
+fn opened(upstream: &Upstream) -> Option<usize> {
+    upstream.received().iter().map(|request| request.connection).max()
 }
 
 /// Clients that have taken half of their answers.
@@ -113,6 +132,13 @@ fn reader(gateway: &TestGateway, buffer: usize) -> TcpStream {
     socket.connect(&gateway.address("public").into()).unwrap();
     let mut stream: TcpStream = socket.into();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    stream
+}
+
+/// The same, which has read so many bytes of its answer and reads no more.
+fn stalled(gateway: &TestGateway, buffer: usize, taken: usize) -> TcpStream {
+    let mut stream = reader(gateway, buffer);
+    stream.read_exact(&mut vec![0; taken]).unwrap();
     stream
 }
 

@@ -1,11 +1,12 @@
 //! The pipe of one client's connection, for as long as answers pass through it.
 
-use super::Pipe;
+use super::{LARGEST, Pipe, UNPROMISED};
+use crate::tcp::Outgoing;
 use gateway_core::Error;
-use gateway_core::body::Part;
+use gateway_core::body::{Entrance, Part};
 use parking_lot::Mutex;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
@@ -13,42 +14,57 @@ use std::task::Poll;
 pub(crate) struct Passage {
     /// Whether the socket takes bytes as they are.
     is_plain: bool,
-    pipe: Mutex<Option<Pipe>>,
-    /// Whether there is one, for those who do not want the lock.
+    inside: Mutex<Inside>,
+    /// Whether there is a pipe, for those who do not want the lock.
     is_used: AtomicBool,
+}
+
+#[derive(Default)]
+struct Inside {
+    pipe: Option<Pipe>,
+    /// How the client stood when the pipe was empty last, and nothing was written since.
+    client: Outgoing,
 }
 
 impl Passage {
     pub(crate) fn new(is_plain: bool) -> Self {
-        Self { is_plain, pipe: Mutex::new(None), is_used: AtomicBool::new(false) }
+        Self { is_plain, inside: Mutex::default(), is_used: AtomicBool::new(false) }
     }
 
     /// The next part of a body that may go through the pipe, which is empty. None where there is no way from a pipe into the socket, or no
     /// pipe to be had.
     pub(crate) fn fill(
         &self,
-        next: impl FnOnce(BorrowedFd<'_>) -> Poll<Option<Result<Part, Error>>>,
+        next: impl FnOnce(Entrance<'_>) -> Poll<Option<Result<Part, Error>>>,
     ) -> Option<Poll<Option<Result<Part, Error>>>> {
         if !self.is_plain {
             return None;
         }
-        let mut pipe = self.pipe.lock();
+        let Inside { pipe, client } = &mut *self.inside.lock();
         if pipe.is_none() {
             let taken = Pipe::take();
             *pipe = taken.inspect_err(|error| tracing::debug!(%error, "an answer is copied: there is no pipe")).ok();
             self.is_used.store(pipe.is_some(), Ordering::Relaxed);
         }
         let pipe = pipe.as_mut()?;
-        let part = next(pipe.entrance()?);
+        let part = next(Entrance { pipe: pipe.entrance()?, limit: limit(*client), promised: client.promised });
+        if part.is_ready() {
+            *client = Outgoing::default();
+        }
         if let Poll::Ready(Some(Ok(Part::Piped(count)))) = &part {
             pipe.filled(*count);
         }
         Some(part)
     }
 
+    /// How the client stands: all that was handed over is with the socket.
+    pub(crate) fn note(&self, client: Outgoing) {
+        self.inside.lock().client = client;
+    }
+
     /// Moves what is in the pipe into the socket, as far as that takes it.
     pub(crate) fn drain(&self, socket: impl AsFd) -> io::Result<usize> {
-        match &mut *self.pipe.lock() {
+        match &mut self.inside.lock().pipe {
             Some(pipe) => pipe.drain(socket),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -62,11 +78,38 @@ impl Passage {
     /// The answer has ended: its pipe is another's, once all of it is with the socket.
     pub(crate) fn leave(&self) {
         if self.is_used() {
-            let mut pipe = self.pipe.lock();
+            let Inside { pipe, client } = &mut *self.inside.lock();
+            *client = Outgoing::default();
             if let Some(empty) = pipe.take_if(|pipe| pipe.is_empty()) {
                 self.is_used.store(false, Ordering::Relaxed);
                 empty.put();
             }
         }
+    }
+}
+
+/// Bytes that may be in the pipe at once: what the client has promised to take, or little. Whole segments, else the rest of each piece
+/// would go out in a packet of its own.
+fn limit(client: Outgoing) -> usize {
+    let limit = client.promised.clamp(UNPROMISED, LARGEST);
+    match limit.checked_rem(client.segment) {
+        Some(rest) if rest < limit => limit - rest,
+        _ => limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_what_is_promised_in_whole_segments() {
+        let limit = |promised, segment| limit(Outgoing { promised, segment, unsent: 0 });
+        assert_eq!(limit(0, 0), UNPROMISED, "nothing is known of the client");
+        assert_eq!(limit(0, 1448), 45 * 1448);
+        assert_eq!(limit(100_000, 1448), 69 * 1448);
+        assert_eq!(limit(1 << 20, 65_483), 2 * 65_483);
+        assert_eq!(limit(0, UNPROMISED + 1), UNPROMISED, "no segment fits");
+        assert_eq!(limit(usize::MAX, 1), LARGEST);
     }
 }

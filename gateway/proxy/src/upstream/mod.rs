@@ -19,6 +19,7 @@ mod socket;
 mod speed;
 mod switched;
 mod tls;
+mod window;
 
 pub use admission::{Admission, Refused};
 pub use bridged::Crossing;
