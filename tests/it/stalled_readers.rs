@@ -161,14 +161,9 @@ fn p11_a_thousand_stalled_readers_stay_within_the_bound() {
     });
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&upstream.config().replace(&upstream.url(), &format!("http://{address}")));
-    let read = |taken: usize| {
-        let mut stream = reader(&gateway, 4 << 10);
-        stream.read_exact(&mut vec![0; taken]).unwrap();
-        stream
-    };
-    drop(read(1 << 20));
+    drop(stalled(&gateway, 4 << 10, 1 << 20));
     let before = gateway.held();
-    let stalled: Vec<_> = (0..MANY).map(|_| read(64)).collect();
+    let stalled: Vec<_> = (0..MANY).map(|_| stalled(&gateway, 4 << 10, 64)).collect();
     let each = held(&gateway, before) * READERS / MANY;
     assert!(each <= 256, "P11: {each} KiB for each of {MANY}");
     drop(stalled);
