@@ -108,7 +108,7 @@ impl ResponseBody {
             return Pin::new(&mut self.body).poll_frame(context).map_ok(|frame| frame.map_data(Piece::Bytes));
         };
         if !self.joins {
-            ready!(open.poll_written());
+            ready!(open.poll_written(context));
         }
         if let Some(error) = self.late.take() {
             return Poll::Ready(Some(Err(*error)));

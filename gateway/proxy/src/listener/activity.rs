@@ -2,13 +2,14 @@
 
 use crate::pipe::Passage;
 use crate::tcp::Outgoing;
+use futures_util::task::AtomicWaker;
 use gateway_config::ListenerTimeouts;
 use gateway_core::clock::{moment, ticks};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// The state of one connection, written where things happen and read by its timer. Times are [`ticks`].
@@ -24,8 +25,8 @@ pub(super) struct Activity {
     blocked_since: AtomicU64,
     /// A part of an answer is on its way to the socket.
     unwritten: AtomicBool,
-    /// The answer waits until it is there.
-    waits: AtomicBool,
+    /// Who waits until it is there.
+    more: AtomicWaker,
     passage: Passage,
 }
 
@@ -55,7 +56,7 @@ impl Activity {
             head_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             unwritten: AtomicBool::new(false),
-            waits: AtomicBool::new(false),
+            more: AtomicWaker::new(),
             passage: Passage::new(is_plain),
         }
     }
@@ -91,16 +92,8 @@ impl Activity {
     pub(super) fn flushed(&self) {
         if self.unwritten.load(Ordering::Relaxed) {
             self.unwritten.store(false, Ordering::Relaxed);
+            self.more.wake();
         }
-    }
-
-    /// Whether the answer has waited until all was written, and goes on. hyper looks for more before it flushes, not after it.
-    pub(super) fn goes_on(&self) -> bool {
-        let goes_on = self.waits.load(Ordering::Relaxed) && !self.unwritten.load(Ordering::Relaxed);
-        if goes_on {
-            self.waits.store(false, Ordering::Relaxed);
-        }
-        goes_on
     }
 
     /// Moves what is in the pipe into the socket, as far as that takes it.
@@ -179,12 +172,12 @@ impl Open {
     }
 
     /// Waits until all that was handed over is written (HARDENING P11): hyper would take more meanwhile, and keep it for a peer
-    /// that takes nothing. Nobody is woken for it: whoever polls the connection polls it again ([`Activity::goes_on`]).
-    pub(crate) fn poll_written(&self) -> Poll<()> {
+    /// that takes nothing.
+    pub(crate) fn poll_written(&self, context: &mut Context<'_>) -> Poll<()> {
         if !self.0.unwritten.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
-        self.0.waits.store(true, Ordering::Relaxed);
+        self.0.more.register(context.waker());
         Poll::Pending
     }
 

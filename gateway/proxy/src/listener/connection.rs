@@ -265,7 +265,7 @@ pub(super) async fn drive(
     });
     let end = poll_fn(|context: &mut Context<'_>| {
         loop {
-            if poll_on(connection.as_mut(), activity, context).is_ready() {
+            if connection.as_mut().poll(context).is_ready() {
                 return Poll::Ready(None);
             }
             match ready!(beside.poll(context)) {
@@ -288,26 +288,13 @@ pub(super) async fn drive(
     connection.as_mut().good_bye();
     // HTTP/2 waits for the client's answer to its good-bye, which may never come. A request that came before the client saw it
     // is still answered.
-    while tokio::time::timeout(LINGER, poll_fn(|context| poll_on(connection.as_mut(), activity, context)))
-        .await
-        .is_err()
-    {
+    while tokio::time::timeout(LINGER, connection.as_mut()).await.is_err() {
         if is_abuse || !activity.is_serving() {
             tracing::trace!("a connection was ended before its client took leave");
             return Left::Cut;
         }
     }
     Left::Ended
-}
-
-/// Polls a connection for as long as its answers go on.
-fn poll_on<C: Served>(mut connection: Pin<&mut C>, activity: &Activity, context: &mut Context<'_>) -> Poll<C::Output> {
-    loop {
-        let polled = connection.as_mut().poll(context);
-        if polled.is_ready() || !activity.goes_on() {
-            return polled;
-        }
-    }
 }
 
 /// What happens to a connection beside its requests.
