@@ -27,12 +27,13 @@ pub(super) struct UpstreamBody {
     good: bool,
     /// Bytes that are still to come past hyper; none where it has the connection.
     bypass: Option<u64>,
-    granted: bool,
+    /// The client has promised to take all of them.
+    is_promised: bool,
 }
 
 impl UpstreamBody {
     pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration, good: bool) -> Self {
-        Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good, bypass: None, granted: false }
+        Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good, bypass: None, is_promised: false }
     }
 
     /// Whether it may go past hyper: it is large, its length is known, and the connection is its own. Nothing of a request is lost
@@ -79,8 +80,9 @@ impl UpstreamBody {
         let (Some(left), Some(lease)) = (&mut self.bypass, &mut self.lease) else { return Poll::Ready(None) };
         let expected = usize::try_from(*left).unwrap_or(usize::MAX);
         let limit = expected.min(entrance.limit);
-        self.granted |= entrance.promised >= expected;
-        let ahead = if self.granted { expected - limit } else { 0 };
+        // It keeps that promise also where the network is thought to take less, later.
+        self.is_promised |= expected <= entrance.promised;
+        let ahead = if self.is_promised { expected - limit } else { 0 };
         let moved = ready!(lease.connected().connection.poll_pipe(context, entrance.pipe, limit, ahead));
         Poll::Ready(Some(match moved {
             Ok(0) => Err(broken_off(io::ErrorKind::UnexpectedEof.into())),

@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bytes that are in a pipe at once, at most. It has a place for each page, and what came in pieces fills few of them to the end.
-pub(crate) const LARGEST: usize = 128 * 1024;
+/// Bytes that are in a pipe at once, at most (HARDENING P11); as many as one has without asking.
+pub(crate) const LARGEST: usize = 64 * 1024;
 
-/// The same for a client that has promised to take none of them (HARDENING P11); as many as a pipe has without asking.
-pub(crate) const UNPROMISED: usize = 64 * 1024;
+/// A pipe has a place for each page, and what came in pieces fills few of them to the end.
+const PLACES: usize = 2 * LARGEST;
 
 /// Empty pipes that a thread keeps for the next answers.
 const KEPT: usize = 16;
@@ -75,7 +75,7 @@ impl Pipe {
         let place = Place::take()?;
         let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // One as it comes will do. Where its user has very many, that is a page.
-        if fcntl_setpipe_size(&into, LARGEST).is_err() && fcntl_getpipe_size(&into)? < UNPROMISED {
+        if fcntl_setpipe_size(&into, PLACES).is_err() && fcntl_getpipe_size(&into)? < LARGEST {
             return Err(Errno::MFILE.into());
         }
         // With both ends of one pipe it moves nothing. Where a sandbox forbids the call, that is known before it is needed.
@@ -143,7 +143,7 @@ mod tests {
         let (mut writer, from) = UnixStream::pair().unwrap();
         let (into, mut reader) = UnixStream::pair().unwrap();
         let mut pipe = Pipe::take().unwrap();
-        assert!(fcntl_getpipe_size(&pipe.into).unwrap() >= UNPROMISED);
+        assert!(fcntl_getpipe_size(&pipe.into).unwrap() >= LARGEST);
         writer.write_all(b"hello").unwrap();
         let count = splice(&from, pipe.entrance().unwrap(), 4).unwrap();
         pipe.filled(count);

@@ -9,6 +9,6 @@ mod passage;
 mod piece;
 
 use kernel::Pipe;
-pub(crate) use kernel::{LARGEST, UNPROMISED, splice};
+pub(crate) use kernel::{LARGEST, splice};
 pub(crate) use passage::Passage;
 pub(crate) use piece::{Piece, stands_in};

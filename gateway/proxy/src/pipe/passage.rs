@@ -1,6 +1,6 @@
 //! The pipe of one client's connection, for as long as answers pass through it.
 
-use super::{LARGEST, Pipe, UNPROMISED};
+use super::{LARGEST, Pipe};
 use crate::tcp::Outgoing;
 use gateway_core::Error;
 use gateway_core::body::{Entrance, Part};
@@ -47,7 +47,7 @@ impl Passage {
             self.is_used.store(pipe.is_some(), Ordering::Relaxed);
         }
         let pipe = pipe.as_mut()?;
-        let part = next(Entrance { pipe: pipe.entrance()?, limit: limit(*client), promised: client.promised });
+        let part = next(Entrance { pipe: pipe.entrance()?, limit: limit(client.segment), promised: client.promised });
         if part.is_ready() {
             *client = Outgoing::default();
         }
@@ -88,13 +88,12 @@ impl Passage {
     }
 }
 
-/// Bytes that may be in the pipe at once: what the client has promised to take, or little. Whole segments, else the rest of each piece
-/// would go out in a packet of its own.
-fn limit(client: Outgoing) -> usize {
-    let limit = client.promised.clamp(UNPROMISED, LARGEST);
-    match limit.checked_rem(client.segment) {
-        Some(rest) if rest < limit => limit - rest,
-        _ => limit,
+/// Bytes that may be in the pipe at once, for a client to whom so many go in a segment: whole segments, else the rest of each piece would go
+/// out in a packet of its own.
+fn limit(segment: usize) -> usize {
+    match LARGEST.checked_rem(segment) {
+        Some(rest) if rest < LARGEST => LARGEST - rest,
+        _ => LARGEST,
     }
 }
 
@@ -103,13 +102,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_is_what_is_promised_in_whole_segments() {
-        let limit = |promised, segment| limit(Outgoing { promised, segment, unsent: 0 });
-        assert_eq!(limit(0, 0), UNPROMISED, "nothing is known of the client");
-        assert_eq!(limit(0, 1448), 45 * 1448);
-        assert_eq!(limit(100_000, 1448), 69 * 1448);
-        assert_eq!(limit(1 << 20, 65_483), 2 * 65_483);
-        assert_eq!(limit(0, UNPROMISED + 1), UNPROMISED, "no segment fits");
-        assert_eq!(limit(usize::MAX, 1), LARGEST);
+    fn a_piece_is_whole_segments() {
+        assert_eq!(limit(0), LARGEST, "nothing is known of the client");
+        assert_eq!(limit(1448), 45 * 1448);
+        assert_eq!(limit(65_483), 65_483);
+        assert_eq!(limit(LARGEST + 1), LARGEST, "no segment fits");
+        assert_eq!(limit(1), LARGEST);
     }
 }
