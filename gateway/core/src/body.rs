@@ -12,23 +12,12 @@ use std::task::{Context, Poll, ready};
 
 /// A body whose bytes the kernel can pass on, past our memory, for as long as nobody wants to see them.
 pub trait Pipeable: HttpBody<Data = Bytes, Error = Error> + Send {
-    /// The next part of it, of which the kernel may put the bytes into a pipe. It is read on by this alone.
+    /// The next part of it, of which the kernel may put the bytes into `pipe`, which is empty. It is read on by this alone.
     fn poll_part(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        entrance: Entrance<'_>,
+        pipe: BorrowedFd<'_>,
     ) -> Poll<Option<Result<Part, Error>>>;
-}
-
-/// Where bytes go past our memory.
-#[derive(Debug, Clone, Copy)]
-pub struct Entrance<'a> {
-    /// It is empty.
-    pub pipe: BorrowedFd<'a>,
-    /// Bytes that may be put into it.
-    pub limit: usize,
-    /// Bytes that whoever reads them has promised to take, those in the pipe and more.
-    pub promised: usize,
 }
 
 /// A part of a body.

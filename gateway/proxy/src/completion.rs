@@ -113,8 +113,7 @@ impl ResponseBody {
         if let Some(error) = self.late.take() {
             return Poll::Ready(Some(Err(*error)));
         }
-        let part =
-            self.body.as_pipeable().and_then(|body| open.passage().fill(|entrance| body.poll_part(context, entrance)));
+        let part = self.body.as_pipeable().and_then(|body| open.passage().fill(|pipe| body.poll_part(context, pipe)));
         let Some(part) = part else {
             let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
             if let Some(Ok(_)) = frame {

@@ -20,7 +20,6 @@ pub mod pipeline;
 pub mod route;
 pub mod router;
 pub mod snapshot;
-mod tcp;
 pub mod tracing;
 pub mod tunnel;
 pub mod upstream;

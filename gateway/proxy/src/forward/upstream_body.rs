@@ -4,12 +4,14 @@
 
 use super::Upload;
 use super::stall::Stall;
+use crate::pipe::LARGEST;
 use crate::upstream::Lease;
 use bytes::Bytes;
-use gateway_core::body::{Entrance, Part, Pipeable};
+use gateway_core::body::{Part, Pipeable};
 use gateway_core::{Body, Error, Kind};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -27,13 +29,11 @@ pub(super) struct UpstreamBody {
     good: bool,
     /// Bytes that are still to come past hyper; none where it has the connection.
     bypass: Option<u64>,
-    /// The client has promised to take all of them.
-    is_promised: bool,
 }
 
 impl UpstreamBody {
     pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration, good: bool) -> Self {
-        Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good, bypass: None, is_promised: false }
+        Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good, bypass: None }
     }
 
     /// Whether it may go past hyper: it is large, its length is known, and the connection is its own. Nothing of a request is lost
@@ -53,7 +53,7 @@ impl UpstreamBody {
     }
 
     /// What hyper has of it already comes first; then it gives the connection away.
-    fn poll_first(&mut self, context: &mut Context<'_>, entrance: Entrance<'_>) -> Poll<Option<Result<Part, Error>>> {
+    fn poll_first(&mut self, context: &mut Context<'_>, pipe: BorrowedFd<'_>) -> Poll<Option<Result<Part, Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(&mut Context::from_waker(Waker::noop())) {
             return Poll::Ready(frame.map(|frame| frame.map(Part::Frame)));
         }
@@ -71,19 +71,15 @@ impl UpstreamBody {
         }
         self.bypass = Some(length - read.len() as u64);
         if read.is_empty() {
-            return self.poll_piped(context, entrance);
+            return self.poll_piped(context, pipe);
         }
         Poll::Ready(Some(Ok(Part::Frame(Frame::data(read)))))
     }
 
-    fn poll_piped(&mut self, context: &mut Context<'_>, entrance: Entrance<'_>) -> Poll<Option<Result<Part, Error>>> {
+    fn poll_piped(&mut self, context: &mut Context<'_>, pipe: BorrowedFd<'_>) -> Poll<Option<Result<Part, Error>>> {
         let (Some(left), Some(lease)) = (&mut self.bypass, &mut self.lease) else { return Poll::Ready(None) };
-        let expected = usize::try_from(*left).unwrap_or(usize::MAX);
-        let limit = expected.min(entrance.limit);
-        // It keeps that promise also where the network is thought to take less, later.
-        self.is_promised |= expected <= entrance.promised;
-        let ahead = if self.is_promised { expected - limit } else { 0 };
-        let moved = ready!(lease.connected().connection.poll_pipe(context, entrance.pipe, limit, ahead));
+        let limit = usize::try_from(*left).map_or(LARGEST, |left| left.min(LARGEST));
+        let moved = ready!(lease.connected().connection.poll_pipe(context, pipe, limit));
         Poll::Ready(Some(match moved {
             Ok(0) => Err(broken_off(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
@@ -177,11 +173,11 @@ impl Pipeable for UpstreamBody {
     fn poll_part(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        entrance: Entrance<'_>,
+        pipe: BorrowedFd<'_>,
     ) -> Poll<Option<Result<Part, Error>>> {
         let came = match self.bypass {
-            None => self.poll_first(context, entrance),
-            Some(_) => self.poll_piped(context, entrance),
+            None => self.poll_first(context, pipe),
+            Some(_) => self.poll_piped(context, pipe),
         };
         self.settle(came, context)
     }

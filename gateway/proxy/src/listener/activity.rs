@@ -1,7 +1,6 @@
 //! What a connection is doing, and when that has taken too long. One timer for each connection, moved only when it fires.
 
 use crate::pipe::Passage;
-use crate::tcp::Outgoing;
 use futures_util::task::AtomicWaker;
 use gateway_config::ListenerTimeouts;
 use gateway_core::clock::{moment, ticks};
@@ -103,11 +102,6 @@ impl Activity {
             self.passage.leave();
         }
         moved
-    }
-
-    /// How the client stands, now that all that was handed over is with the socket.
-    pub(super) fn note(&self, client: Outgoing) {
-        self.passage.note(client);
     }
 
     /// Whether more of an answer is to come through the pipe.

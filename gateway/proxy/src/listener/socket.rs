@@ -8,7 +8,6 @@ use super::lines::Lines;
 use super::tls;
 use crate::joined;
 use crate::pipe::stands_in;
-use crate::tcp::Outgoing;
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
@@ -122,12 +121,8 @@ impl AsyncWrite for Socket {
         ready!(Pin::new(&mut self.tcp).poll_flush(context))?;
         if self.activity.is_piping() {
             // Nothing more is taken into the pipe for a client that takes nothing (HARDENING P11).
-            let client = Outgoing::of(&self.tcp)?;
-            self.activity.note(client);
-            if client.unsent > 0 {
-                let takes = self.poll_out(context, || takes_more(&self.tcp));
-                ready!(self.note(takes))?;
-            }
+            let takes = self.poll_out(context, || takes_more(&self.tcp));
+            ready!(self.note(takes))?;
         }
         Poll::Ready(Ok(()))
     }

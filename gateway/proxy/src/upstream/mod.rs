@@ -19,7 +19,6 @@ mod socket;
 mod speed;
 mod switched;
 mod tls;
-mod window;
 
 pub use admission::{Admission, Refused};
 pub use bridged::Crossing;

@@ -5,7 +5,6 @@
 
 use super::head::HeadBound;
 use super::sent::Sent;
-use super::window::Window;
 use crate::joined;
 use crate::pipe::splice;
 use socket2::SockRef;
@@ -23,6 +22,9 @@ const PIECE: u64 = 32 * 1024 - 1;
 /// The same where the kernel has more room.
 const WIDE_PIECE: u64 = 8 * 1024 - 1;
 
+/// A receive buffer of 144 KiB (the kernel doubles it): with that, an upstream that has much to say hardly waits for us.
+const WIDE: usize = 72 * 1024;
+
 /// Of a tunnel, for a service that takes nothing (HARDENING P11).
 const UNSENT: u32 = 16 * 1024;
 
@@ -32,8 +34,8 @@ pub(super) struct UpstreamSocket {
     sent: Sent,
     /// Whether all that was to be sent is with the kernel.
     flushed: bool,
-    /// Since a large answer was moved past us. What is read of later ones is less at once.
-    window: Option<Window>,
+    /// Bytes that are read of it at once, at most.
+    piece: u64,
 }
 
 enum Stream {
@@ -62,7 +64,7 @@ impl UpstreamSocket {
     }
 
     fn new(stream: Stream) -> Self {
-        Self { stream, head: HeadBound::new(), sent: Sent::default(), flushed: true, window: None }
+        Self { stream, head: HeadBound::new(), sent: Sent::default(), flushed: true, piece: PIECE }
     }
 
     /// Whether what comes on it can be moved into a pipe.
@@ -75,18 +77,25 @@ impl UpstreamSocket {
         self.flushed
     }
 
-    /// Moves some of what comes into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection. So many bytes after
-    /// them may be `ahead` of us.
+    /// Gives the kernel more room for what comes, for an answer of which we hold nothing. That cannot be undone: its peer may send as much
+    /// as it was told. So what is read of later answers is less at once.
+    pub(super) fn widen(&mut self) -> io::Result<()> {
+        if self.piece != PIECE {
+            return Ok(());
+        }
+        self.piece = WIDE_PIECE;
+        SockRef::from(self.tcp()).set_recv_buffer_size(WIDE)
+    }
+
+    /// Moves some of what comes into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
     pub(super) fn poll_pipe(
-        &mut self,
+        &self,
         context: &mut Context<'_>,
         pipe: BorrowedFd<'_>,
         limit: usize,
-        ahead: usize,
     ) -> Poll<io::Result<usize>> {
         let Stream::Plain(socket) = &self.stream else { return Poll::Ready(Err(io::ErrorKind::Unsupported.into())) };
         let tcp = socket.get_ref();
-        self.window.get_or_insert_default().allow(tcp, ahead)?;
         loop {
             ready!(tcp.poll_read_ready(context))?;
             match tcp.try_io(Interest::READABLE, || splice(tcp, pipe, limit)) {
@@ -125,8 +134,7 @@ impl AsyncRead for UpstreamSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let piece = if self.window.is_some() { WIDE_PIECE } else { PIECE };
+        let (before, piece) = (buffer.filled().len(), self.piece);
         let read = match &mut self.stream {
             Stream::Plain(socket) => {
                 socket.set_limit(piece);

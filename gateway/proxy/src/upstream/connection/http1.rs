@@ -122,22 +122,23 @@ impl Http1 {
 
     /// Takes the socket out of hyper's hands, within an answer whose length is known: what was read of that and not yet passed on.
     pub(super) fn bypass(&mut self) -> Option<Bytes> {
-        let Parts { io, read_buf, .. } = self.driver.take()?.into_parts();
+        let Parts { mut io, read_buf, .. } = self.driver.take()?.into_parts();
+        if let Err(error) = io.inner_mut().widen() {
+            tracing::debug!(%error, "an upstream is not given more room");
+        }
         self.bypass = Some(io);
         Some(read_buf)
     }
 
-    /// Moves some of the rest into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection. So many bytes
-    /// after them may be `ahead` of us.
+    /// Moves some of the rest into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
     pub(super) fn poll_pipe(
         &mut self,
         context: &mut Context<'_>,
         pipe: BorrowedFd<'_>,
         limit: usize,
-        ahead: usize,
     ) -> Poll<io::Result<usize>> {
-        match &mut self.bypass {
-            Some(io) => io.inner_mut().poll_pipe(context, pipe, limit, ahead),
+        match &self.bypass {
+            Some(io) => io.inner().poll_pipe(context, pipe, limit),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }

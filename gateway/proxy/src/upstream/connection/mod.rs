@@ -180,17 +180,15 @@ impl Connection {
         }
     }
 
-    /// Moves some of that rest into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection. So many bytes
-    /// after them may be `ahead` of us.
+    /// Moves some of that rest into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
     pub fn poll_pipe(
         &mut self,
         context: &mut Context<'_>,
         pipe: BorrowedFd<'_>,
         limit: usize,
-        ahead: usize,
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
-            Spoken::Http1(connection) => connection.poll_pipe(context, pipe, limit, ahead),
+            Spoken::Http1(connection) => connection.poll_pipe(context, pipe, limit),
             Spoken::Http2(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
