@@ -82,8 +82,9 @@ impl Pipe {
         match rustix::pipe::splice(&out, None, &into, None, 1, SpliceFlags::NONBLOCK) {
             Ok(_) | Err(Errno::INVAL | Errno::AGAIN) => {}
             Err(error) => {
-                let is_lasting = matches!(error, Errno::PERM | Errno::ACCESS | Errno::NOSYS);
-                FORBIDDEN.store(is_lasting, Ordering::Relaxed);
+                if matches!(error, Errno::PERM | Errno::ACCESS | Errno::NOSYS) {
+                    FORBIDDEN.store(true, Ordering::Relaxed);
+                }
                 return Err(error.into());
             }
         }
