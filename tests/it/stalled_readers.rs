@@ -1,6 +1,7 @@
 //! HARDENING P11: a client that asks for much and takes little pins little, in the gateway and in its sockets.
 
 use gateway_tests::gateway::Setup;
+use gateway_tests::wait::until;
 use gateway_tests::{Authority, Client, Reply, TestGateway, Upstream};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -70,7 +71,7 @@ fn p11_a_reader_over_tls_that_stalls_after_plain_ones_pins_little() {
     let client = || Client::secure(gateway.address("secure"), &authority.client_config(), "shop.example").unwrap();
     assert_eq!(client().get("/warm").body.len(), ANSWER);
     let before = gateway.held();
-    fast_readers(&gateway);
+    fast_readers(&gateway, &upstream);
     let connections = opened(&upstream);
     let stalled = stalled_over_tls(client);
     assert_eq!(opened(&upstream), connections, "they have the connections of the plain ones");
@@ -85,7 +86,7 @@ fn p11_a_reader_that_stalls_after_fast_ones_pins_little() {
     let upstream = Upstream::start(|_| Reply::Bytes(answer()));
     let gateway = Setup::new(&upstream.config()).argument("--threads=1").start();
     assert_eq!(gateway.get("/warm").body.len(), ANSWER);
-    fast_readers(&gateway);
+    fast_readers(&gateway, &upstream);
     let before = gateway.held_at_rest();
     let connections = opened(&upstream);
     let stalled: Vec<_> = (0..READERS).map(|_| stalled(&gateway, 4 << 10, 64)).collect();
@@ -95,9 +96,11 @@ fn p11_a_reader_that_stalls_after_fast_ones_pins_little() {
     drop(stalled);
 }
 
-/// Readers with much room that take all of their answers, all at once.
-fn fast_readers(gateway: &TestGateway) {
+/// Readers with much room that take all of their answers, all at once: each has a connection to the upstream.
+fn fast_readers(gateway: &TestGateway, upstream: &Upstream) {
+    let before = upstream.received().len();
     let readers: Vec<_> = (0..READERS).map(|_| reader(gateway, 256 << 10)).collect();
+    until("all have asked", || (upstream.received().len() - before == readers.len()).then_some(()));
     for mut stream in readers {
         let mut left = answer().len();
         while left > 0 {
