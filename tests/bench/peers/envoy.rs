@@ -1,9 +1,19 @@
-//! Envoy: one worker, the key check by its routes, or by a proxy-wasm filter with the same logic (`../envoy-filter`).
+//! Envoy: one worker, the key check by its routes, by its own filter for that, or by a proxy-wasm filter with the same logic
+//! (`../envoy-filter`).
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What checks the key.
+#[derive(Clone, Copy)]
+pub(super) enum Check {
+    Routes,
+    /// `api_key_auth`.
+    Native,
+    Wasm,
+}
 
 /// Where `make bench-peers` puts what no package manager does.
 fn peers() -> PathBuf {
@@ -18,19 +28,22 @@ pub(super) fn filter() -> PathBuf {
     peers().join("envoy_filter.wasm")
 }
 
-pub(super) fn command(address: SocketAddr, upstream: SocketAddr, folder: &Path, with_filter: bool) -> Command {
+pub(super) fn command(address: SocketAddr, upstream: SocketAddr, folder: &Path, check: Check) -> Command {
     let file = folder.join("envoy.yaml");
-    fs::write(&file, configuration(address, upstream, with_filter)).unwrap();
+    fs::write(&file, configuration(address, upstream, check)).unwrap();
     let mut command = Command::new(program());
     command.arg("-c").arg(file).args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]);
     command
 }
 
-fn configuration(address: SocketAddr, upstream: SocketAddr, with_filter: bool) -> String {
+fn configuration(address: SocketAddr, upstream: SocketAddr, check: Check) -> String {
     let (host, port) = (address.ip(), address.port());
     let (service_host, service_port) = (upstream.ip(), upstream.port());
-    let filter = filter().display().to_string();
-    let (routes, filter) = if with_filter { ("", FILTER.replace("FILE", &filter)) } else { (ROUTES, String::new()) };
+    let (routes, filter) = match check {
+        Check::Routes => (ROUTES, String::new()),
+        Check::Native => ("", NATIVE.to_owned()),
+        Check::Wasm => ("", WASM.replace("FILE", &filter().display().to_string())),
+    };
     format!(
         r#"static_resources:
   listeners:
@@ -83,7 +96,16 @@ const ROUTES: &str = r#"
               - match: { prefix: /key }
                 direct_response: { status: 401 }"#;
 
-const FILTER: &str = r#"
+/// It removes the key, and says whose it is.
+const NATIVE: &str = r#"
+          - name: key
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth
+              credentials: [{ key: secret-key-of-ada, client: ada }]
+              key_sources: [{ header: x-api-key }]
+              forwarding: { header: x-consumer, hide_credentials: true }"#;
+
+const WASM: &str = r#"
           - name: key
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm

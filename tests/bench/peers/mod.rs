@@ -8,6 +8,7 @@ mod nginx;
 
 use crate::load::FIELDS;
 use crate::machine::{self, Cores};
+use envoy::Check;
 use gateway_tests::wait::until;
 use gateway_tests::{Client, TestGateway};
 use std::fmt;
@@ -29,14 +30,24 @@ pub(crate) enum Kind {
     Nginx,
     Haproxy,
     Envoy,
+    /// With the key check by the filter that it has for that.
+    EnvoyNative,
     /// With the key check as a proxy-wasm filter.
     EnvoyWasm,
 }
 
 impl Kind {
     /// In the order of the tables.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Floor, Self::Gateway, Self::Base, Self::Nginx, Self::Haproxy, Self::Envoy, Self::EnvoyWasm];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Floor,
+        Self::Gateway,
+        Self::Base,
+        Self::Nginx,
+        Self::Haproxy,
+        Self::Envoy,
+        Self::EnvoyNative,
+        Self::EnvoyWasm,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -46,6 +57,7 @@ impl Kind {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Envoy => "Envoy",
+            Self::EnvoyNative => "Envoy, native filter",
             Self::EnvoyWasm => "Envoy, Wasm",
         }
     }
@@ -78,7 +90,7 @@ impl Kind {
             Self::Base => gateway::base_folder().unwrap_or_default().join("gateway"),
             Self::Nginx => "nginx".into(),
             Self::Haproxy => "haproxy".into(),
-            Self::Envoy | Self::EnvoyWasm => envoy::program(),
+            Self::Envoy | Self::EnvoyNative | Self::EnvoyWasm => envoy::program(),
         }
     }
 }
@@ -174,8 +186,9 @@ pub(crate) fn start(kind: Kind, upstream: SocketAddr, configured: &gateway::Conf
         Kind::Floor => peer(kind, address, http2, |_| floor::command(&kind.program(), address, http2, upstream)),
         Kind::Nginx => peer(kind, address, http2, |folder| nginx::command(address, http2, upstream, folder)),
         Kind::Haproxy => peer(kind, address, http2, |folder| haproxy::command(address, http2, upstream, folder)),
-        Kind::Envoy => peer(kind, address, address, |folder| envoy::command(address, upstream, folder, false)),
-        Kind::EnvoyWasm => peer(kind, address, address, |folder| envoy::command(address, upstream, folder, true)),
+        Kind::Envoy => envoy(kind, address, upstream, Check::Routes),
+        Kind::EnvoyNative => envoy(kind, address, upstream, Check::Native),
+        Kind::EnvoyWasm => envoy(kind, address, upstream, Check::Wasm),
     }
 }
 
@@ -198,6 +211,10 @@ pub(crate) fn start_counted(
     }
     // valgrind has no room for the address space of more instances.
     gateway::start(kind, &program, configured, &["--instances=3"])
+}
+
+fn envoy(kind: Kind, address: SocketAddr, upstream: SocketAddr, check: Check) -> Proxy {
+    peer(kind, address, address, |folder| envoy::command(address, upstream, folder, check))
 }
 
 fn peer(kind: Kind, address: SocketAddr, http2: SocketAddr, command: impl FnOnce(&Path) -> Command) -> Proxy {

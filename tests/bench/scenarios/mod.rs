@@ -87,7 +87,8 @@ fn post(bench: &Bench) -> Vec<Table> {
 
 /// A key check, the key removed, one field added.
 fn key(bench: &Bench) -> Vec<Table> {
-    const ABLE: [Kind; 6] = [Kind::Gateway, Kind::Base, Kind::Nginx, Kind::Haproxy, Kind::Envoy, Kind::EnvoyWasm];
+    const ABLE: [Kind; 7] =
+        [Kind::Gateway, Kind::Base, Kind::Nginx, Kind::Haproxy, Kind::Envoy, Kind::EnvoyNative, Kind::EnvoyWasm];
     let proxies = bench.start(&ABLE, &Configured::key(bench.upstream));
     proxies.iter().for_each(|proxy| proxy.check("/key", true));
     let rows = beside_plain(&proxies, &Ask::get("/key", KIBIBYTE), "key check");
