@@ -81,7 +81,8 @@ fn total(bench: &Bench, kind: Kind, path: &'static str, requests: usize) -> Resu
 fn run(bench: &Bench, kind: Kind, path: &'static str, requests: usize) -> Result<f64, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("said");
-    let proxy = peers::start_counted(kind, bench.upstream, &Configured::key(bench.upstream), &file)?;
+    let start = || peers::start_counted(kind, bench.upstream, &Configured::key(bench.upstream), &file);
+    let proxy = catch_unwind(AssertUnwindSafe(start)).map_err(|_| "it was not ready in time".to_owned())??;
     TcpStream::connect(proxy.address).map_err(|error| format!("it is gone again: {error}"))?;
     let ask = Ask::get(path, KIBIBYTE);
     let plan = Plan { address: proxy.address, ask, connections: CONNECTIONS, cores: LOAD };
