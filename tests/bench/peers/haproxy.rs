@@ -44,7 +44,7 @@ frontend public
   http-request set-header x-consumer ada if key
   default_backend service
 backend service
-  server only {upstream} pool-max-conn 64
+  server only {upstream} pool-max-conn 1024
 "#
     )
 }

@@ -26,7 +26,7 @@ http {{
   proxy_request_buffering off; proxy_max_temp_file_size 0; client_max_body_size 0;
   client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   map $http_x_api_key $consumer {{ default ""; "secret-key-of-ada" "ada"; }}
-  upstream service {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; keepalive_timeout 10m; }}
+  upstream service {{ server {upstream}; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 10m; }}
   server {{
     listen {address} backlog=4096; listen {http2} http2;
     proxy_http_version 1.1;

@@ -15,7 +15,7 @@ use crate::peers::gateway::{Configured, HIT_PATH};
 use crate::peers::{self, Kind, Proxy};
 use crate::report::Table;
 use std::net::SocketAddr;
-use work::{Row, Work, measure};
+use work::{CONNECTIONS, Row, Work, measure};
 
 /// What every scenario needs.
 pub(crate) struct Bench {
@@ -26,12 +26,13 @@ pub(crate) struct Bench {
 
 type Scenario = fn(&Bench) -> Vec<Table>;
 
-pub(crate) const SCENARIOS: [(&str, Scenario); 14] = [
+pub(crate) const SCENARIOS: [(&str, Scenario); 15] = [
     ("plain", plain),
     ("64k", middle),
     ("1m", large),
     ("post", post),
     ("key", key),
+    ("many", many),
     ("chain", chain),
     ("http2", http2::measure),
     ("routes", routes),
@@ -45,6 +46,9 @@ pub(crate) const SCENARIOS: [(&str, Scenario); 14] = [
 
 /// Load beside the proxies, never on their core.
 const LOAD: Cores = Cores::First;
+
+/// Kept-alive connections where many share the work.
+const MANY_CONNECTIONS: usize = 256;
 
 /// An answer's length where nothing else is asked.
 const KIBIBYTE: u64 = 1024;
@@ -87,13 +91,22 @@ fn post(bench: &Bench) -> Vec<Table> {
 
 /// A key check, the key removed, one field added.
 fn key(bench: &Bench) -> Vec<Table> {
+    key_check(bench, "A key check, the key removed, one field added", CONNECTIONS, 8000)
+}
+
+/// The same where each connection asks more seldom: what a proxy keeps for it is in no cache by then.
+fn many(bench: &Bench) -> Vec<Table> {
+    key_check(bench, "The same on many connections", MANY_CONNECTIONS, 16_000)
+}
+
+fn key_check(bench: &Bench, title: &str, connections: usize, requests: usize) -> Vec<Table> {
     const ABLE: [Kind; 7] =
         [Kind::Gateway, Kind::Base, Kind::Nginx, Kind::Haproxy, Kind::Envoy, Kind::EnvoyNative, Kind::EnvoyWasm];
     let proxies = bench.start(&ABLE, &Configured::key(bench.upstream));
     proxies.iter().for_each(|proxy| proxy.check("/key", true));
-    let rows = beside_plain(&proxies, &Ask::get("/key", KIBIBYTE), "key check");
-    let title = "A key check, the key removed, one field added; against the gateway's plain route".to_owned();
-    vec![measure(bench, Work { title, rows, requests: 8000 })]
+    let mut rows = beside_plain(&proxies, &Ask::get("/key", KIBIBYTE), "key check");
+    rows.iter_mut().for_each(|row| row.plan.connections = connections);
+    vec![measure(bench, Work { title: format!("{title}; against the gateway's plain route"), rows, requests })]
 }
 
 fn chain(bench: &Bench) -> Vec<Table> {

@@ -10,7 +10,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 /// Kept-alive connections, each with one request at a time.
-const CONNECTIONS: usize = 32;
+pub(super) const CONNECTIONS: usize = 32;
 /// How long a row is asked at the fixed rate in each round.
 const PACED: Duration = Duration::from_millis(500);
 
@@ -97,8 +97,9 @@ pub(super) fn measure(bench: &Bench, work: Work<'_>) -> Table {
     });
 
     let about = format!(
-        "{} requests a round on {CONNECTIONS} connections; p50 and p99 at {rate:.0} requests/s, half of what the slowest can.",
-        work.requests
+        "{} requests a round on {} connections; p50 and p99 at {rate:.0} requests/s, half of what the slowest can.",
+        work.requests,
+        work.rows.first().map_or(0, |row| row.plan.connections)
     );
     let has_base = work.rows.iter().any(|row| row.proxy.kind == Kind::Base);
     let against_base: &[&str] = if has_base { &["against base", "quartiles"] } else { &[] };
