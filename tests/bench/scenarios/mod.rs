@@ -94,9 +94,9 @@ fn key(bench: &Bench) -> Vec<Table> {
     key_check(bench, "A key check, the key removed, one field added", CONNECTIONS, 8000)
 }
 
-/// The same where each connection asks more seldom: what a proxy keeps for it is in no cache by then.
+/// The same with more connections, so that less of what a proxy keeps for each stays in its caches.
 fn many(bench: &Bench) -> Vec<Table> {
-    key_check(bench, "The same on many connections", MANY_CONNECTIONS, 16_000)
+    key_check(bench, "A key check on many connections", MANY_CONNECTIONS, 16_000)
 }
 
 fn key_check(bench: &Bench, title: &str, connections: usize, requests: usize) -> Vec<Table> {
