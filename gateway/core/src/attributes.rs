@@ -57,32 +57,42 @@ impl Attributes {
     pub fn write(&mut self, owner: Owner, name: &str, value: Bytes) -> Result<(), Full> {
         let is_consumer = owner == Owner::Shared && name == CONSUMER;
         let goes = |(of, key, _): &Entry| *of == owner && (&**key == name || is_consumer);
-        let name =
-            SHARED.into_iter().find(|shared| *shared == name).map_or_else(|| name.to_owned().into(), Cow::Borrowed);
-        self.replace(goes, [(owner.clone(), name, value)])
+        self.make_room(goes, size(name, &value))?;
+        if !value.is_empty() {
+            let shared = SHARED.into_iter().find(|shared| *shared == name);
+            let name = shared.map_or_else(|| name.to_owned().into(), Cow::Borrowed);
+            self.entries.push((owner, name, value));
+        }
+        Ok(())
     }
 
     /// Writes all shared ones at once: who asks, and what is known of it. What is empty is absent afterwards.
     ///
     /// # Errors
     /// [`Full`]; nothing has changed.
-    pub fn identify(&mut self, consumer: Bytes, claims: Bytes, groups: Bytes) -> Result<(), Full> {
-        let shared = |name, value| (Owner::Shared, Cow::Borrowed(name), value);
-        let entries = [shared(CONSUMER, consumer), shared(CLAIMS, claims), shared(GROUPS, groups)];
-        self.replace(|(of, ..)| *of == Owner::Shared, entries)
+    pub fn identify(&mut self, consumer: &str, claims: &str, groups: &str) -> Result<(), Full> {
+        let come = [(CONSUMER, consumer), (CLAIMS, claims), (GROUPS, groups)];
+        let added = come.iter().map(|(name, value)| size(name, value.as_bytes())).sum();
+        self.make_room(|(of, ..)| *of == Owner::Shared, added)?;
+        for (name, value) in come {
+            if !value.is_empty() {
+                let value = Bytes::copy_from_slice(value.as_bytes());
+                self.entries.push((Owner::Shared, Cow::Borrowed(name), value));
+            }
+        }
+        Ok(())
     }
 
-    fn replace<const N: usize>(&mut self, goes: impl Fn(&Entry) -> bool, come: [Entry; N]) -> Result<(), Full> {
-        let length = |(_, name, value): &Entry| name.len() + value.len();
-        let is_there = |(.., value): &Entry| !value.is_empty();
-        let freed: usize = self.entries.iter().filter(|entry| goes(entry)).map(length).sum();
-        let added: usize = come.iter().filter(|entry| is_there(entry)).map(length).sum();
-        if self.size - freed + added > LIMIT {
+    /// Removes what goes where that makes room for as much as comes.
+    fn make_room(&mut self, goes: impl Fn(&Entry) -> bool, added: usize) -> Result<(), Full> {
+        let freed: usize =
+            self.entries.iter().filter(|entry| goes(entry)).map(|(_, name, value)| size(name, value)).sum();
+        let room = self.size - freed + added;
+        if room > LIMIT {
             return Err(Full);
         }
-        self.size = self.size - freed + added;
+        self.size = room;
         self.entries.retain(|entry| !goes(entry));
-        self.entries.extend(come.into_iter().filter(is_there));
         Ok(())
     }
 
@@ -100,6 +110,11 @@ impl Attributes {
         let (_, _, value) = self.entries.iter().find(|(of, key, _)| *of == Owner::Shared && &**key == CONSUMER)?;
         std::str::from_utf8(value).ok()
     }
+}
+
+/// What an attribute counts; an empty one is none.
+fn size(name: &str, value: &[u8]) -> usize {
+    if value.is_empty() { 0 } else { name.len() + value.len() }
 }
 
 impl Owner {
@@ -153,15 +168,15 @@ mod tests {
     fn whoever_is_named_takes_the_place_of_the_one_before() {
         let mut attributes = Attributes::default();
         attributes.write(Owner::Plugin("p".into()), "claims", "own".into()).unwrap();
-        attributes.identify("ada".into(), "{}".into(), "[1]".into()).unwrap();
-        attributes.identify("bob".into(), Bytes::new(), "[2]".into()).unwrap();
-        let huge = Bytes::from(vec![b' '; LIMIT]);
-        assert_eq!(attributes.identify("eve".into(), huge, Bytes::new()), Err(Full), "and nothing has changed");
+        attributes.identify("ada", "{}", "[1]").unwrap();
+        attributes.identify("bob", "", "[2]").unwrap();
+        let huge = " ".repeat(LIMIT);
+        assert_eq!(attributes.identify("eve", &huge, ""), Err(Full), "and nothing has changed");
         let read = |name| attributes.read("p", name).map(|value| std::str::from_utf8(value).unwrap());
         assert_eq!((read("consumer"), read("claims"), read("groups")), (Some("bob"), None, Some("[2]")));
         assert_eq!(read("p/claims"), Some("own"));
         assert_eq!(attributes.size, "claimsownconsumerbobgroups[2]".len());
-        attributes.identify(Bytes::new(), Bytes::new(), Bytes::new()).unwrap();
+        attributes.identify("", "", "").unwrap();
         assert_eq!((attributes.consumer(), attributes.size), (None, "claimsown".len()));
     }
 

@@ -6,12 +6,14 @@ use crate::error::Error;
 use crate::exchange::{Answer, Exchange};
 use crate::joint::Joint;
 use bytes::Bytes;
+use futures_util::future::Either;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 /// A loaded and configured plugin. The only implementation outside tests is the Wasm host's.
 ///
-/// A call takes the exchange and hands it back, also when the guest failed. Dropping the future ends the guest; the exchange
-/// is lost with it.
+/// A call takes the exchange and hands it back, also when the guest failed. It begins at once, and may be over then; dropping what is left
+/// of it ends the guest, and the exchange is lost with it.
 pub trait Plugin: Send + Sync {
     /// The name in the configuration.
     fn name(&self) -> &Arc<str>;
@@ -65,8 +67,16 @@ pub struct Unanswered {
     pub body: Option<Body>,
 }
 
-/// A call under way.
-pub type Call<'a, T> = BoxFuture<'a, (Box<Exchange>, Result<T, Fault>)>;
+/// A call: most are over when they have been made, and only for the others there is something on the heap.
+pub type Call<'a, T> = Either<Ready<Returned<T>>, BoxFuture<'a, Returned<T>>>;
+
+/// A call that is over.
+pub fn over<'a, T>(returned: Returned<T>) -> Call<'a, T> {
+    Either::Left(ready(returned))
+}
+
+/// What came of a call.
+pub type Returned<T> = (Box<Exchange>, Result<T, Fault>);
 
 /// One phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

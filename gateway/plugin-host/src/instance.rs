@@ -32,6 +32,9 @@ pub(crate) struct Instance {
 /// One of the plugin's and one of the process's.
 pub(crate) type Permits = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
+/// What came of a call.
+pub(crate) type Called = (Box<Exchange>, Result<Said, Failure>);
+
 /// Why there is no instance, or no answer of one.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
@@ -62,11 +65,25 @@ impl Instance {
     }
 
     /// Calls one phase. After a failure the instance is good for nothing more.
-    pub(crate) async fn call(
-        &mut self,
-        exchange: Box<Exchange>,
-        asked: Asked,
-    ) -> (Box<Exchange>, Result<Said, Failure>) {
+    pub(crate) async fn call(&mut self, exchange: Box<Exchange>, asked: Asked) -> Called {
+        self.begin(exchange);
+        let called = self.guest.call(&mut self.store, asked).await;
+        self.end(called)
+    }
+
+    /// The same without a stack for the guest, where [`Self::is_prompt`].
+    pub(crate) fn call_here(&mut self, exchange: Box<Exchange>, asked: Asked) -> Called {
+        self.begin(exchange);
+        let called = self.guest.call_here(&mut self.store, asked);
+        self.end(called)
+    }
+
+    /// Whether the next call is so short that nobody needs a turn meanwhile.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.guest.is_callable_here() && self.store.data().is_prompt()
+    }
+
+    fn begin(&mut self, exchange: Box<Exchange>) {
         let limits = &self.store.data().settings.limits;
         // The clock is asked only where a limit of the plugin's own says so.
         let deadline = limits.wall.map_or(exchange.deadline, |wall| exchange.deadline.min(clock::now() + wall));
@@ -74,7 +91,10 @@ impl Instance {
         self.store.data_mut().begin(exchange, cpu, deadline);
         self.store.set_epoch_deadline(1);
         self.calls += 1;
-        let result = match self.guest.call(&mut self.store, asked).await {
+    }
+
+    fn end(&mut self, called: wasmtime::Result<Option<Said>>) -> Called {
+        let result = match called {
             Ok(Some(said)) => Ok(said),
             Ok(None) => Err(Failure::Stopped(FaultKind::Trap, "the plugin does not export this phase".to_owned())),
             Err(error) => Err(Failure::of(error)),

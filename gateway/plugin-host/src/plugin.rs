@@ -5,7 +5,7 @@ use crate::abi::gateway::{Asked, Said};
 use crate::abi::wasi_http::Http;
 use crate::capabilities::metrics::Readings;
 use crate::grant::Grants;
-use crate::instance::Failure;
+use crate::instance::{Called, Failure, Instance};
 use crate::kept::Kept;
 use crate::limits::Limits;
 use crate::load::Loaded;
@@ -13,12 +13,13 @@ use crate::pool::Pool;
 use crate::statistics::{Statistics, Tally};
 use crate::watch::Watch;
 use bytes::Bytes;
+use futures_util::future::Either;
 use gateway_core::breaker::{Breaker, Terms as BreakerTerms};
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::Answer;
 use gateway_core::joint::Joint;
 use gateway_core::plugin::{
-    BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Plugin, Streamed, Summary, Unanswered,
+    BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Plugin, Returned, Streamed, Summary, Unanswered, over,
 };
 use gateway_core::{Body, Exchange, Phase, Phases, clock};
 use parking_lot::Mutex;
@@ -150,64 +151,91 @@ impl WasmPlugin {
         self.kept.metrics.read()
     }
 
-    /// One call of one phase, timed where somebody wants to know.
-    async fn call<T>(
+    /// One call of one phase. Where an instance is idle and its guest prompt, the call is over with this; else the rest of it is a future.
+    fn call<T: 'static>(
         &self,
         phase: Phase,
         mut exchange: Box<Exchange>,
         asked: Asked,
         accept: Accept<T>,
-    ) -> (Box<Exchange>, Result<T, Fault>) {
+    ) -> Call<'_, T> {
         let watch = Watch::begin(self.kept.meter(), exchange.trace.as_mut());
-        let mut waited = Duration::ZERO;
-        let (mut exchange, result) = self.run(phase, exchange, asked, accept, &mut waited).await;
-        if let Some(watch) = watch {
-            watch.end(self.name(), phase, exchange.trace.as_mut(), result.as_ref().err(), waited);
+        let order = Order { plugin: self, phase, accept, watch };
+        let pool = match self.admit(phase) {
+            Ok(pool) => pool,
+            Err(fault) => return over(order.end(exchange, Err(fault), Duration::ZERO)),
+        };
+        match pool.take(phase) {
+            Some(mut instance) if instance.is_prompt() => {
+                let called = instance.call_here(exchange, asked);
+                over(order.returned(pool, instance, called))
+            }
+            idle => Either::Right(Box::pin(async move {
+                let obtained = match idle {
+                    Some(instance) => Ok(instance),
+                    None => pool.obtain(phase).await,
+                };
+                match obtained {
+                    Ok(mut instance) => {
+                        let called = instance.call(exchange, asked).await;
+                        order.returned(pool, instance, called)
+                    }
+                    Err(failure) => {
+                        let fault = self.books.failure(phase, failure);
+                        order.end(exchange, Err(fault), Duration::ZERO)
+                    }
+                }
+            })),
         }
-        (exchange, result)
     }
 
-    /// Breaker, instance, guest, check, and the books.
-    async fn run<T>(
-        &self,
-        phase: Phase,
-        exchange: Box<Exchange>,
-        asked: Asked,
-        accept: Accept<T>,
-        waited: &mut Duration,
-    ) -> (Box<Exchange>, Result<T, Fault>) {
+    /// Where its instances are, if it is called at all.
+    fn admit(&self, phase: Phase) -> Result<&Pool, Fault> {
         let Guest::Phases(pool) = &self.guest else {
-            return (exchange, Err(self.books.fault(phase, FaultKind::Trap, "it has no phases".to_owned())));
+            return Err(self.books.fault(phase, FaultKind::Trap, "it has no phases".to_owned()));
         };
-        if let Err(fault) = self.books.admit(phase) {
-            return (exchange, Err(fault));
-        }
-        let mut instance = match pool.take(phase) {
-            Some(instance) => instance,
-            None => match pool.obtain(phase).await {
-                Ok(instance) => instance,
-                Err(failure) => return (exchange, Err(self.books.failure(phase, failure))),
-            },
-        };
-        let (exchange, result) = instance.call(exchange, asked).await;
-        *waited = instance.waited();
-        let result = match result {
-            Ok(result) => {
-                pool.put(instance);
-                let terms = self.terms(phase);
-                accept(result, &terms).map_err(|text| self.books.fault(phase, FaultKind::Output, text))
-            }
-            Err(failure) => Err(self.books.failure(phase, failure)),
-        };
-        if result.is_ok() {
-            self.books.succeeded();
-        }
-        (exchange, result)
+        self.books.admit(phase).map(|()| &**pool)
     }
 
     fn terms(&self, phase: Phase) -> Terms<'_> {
         let body = if phase == Phase::OnRequest { Phase::OnRequestBody } else { Phase::OnResponseBody };
         Terms { limits: &self.settings.limits, may_await: self.phases().has(body) }
+    }
+}
+
+/// A call that was asked for: what its answer is checked by, and who wants to know of it.
+struct Order<'a, T> {
+    plugin: &'a WasmPlugin,
+    phase: Phase,
+    accept: Accept<T>,
+    watch: Option<Watch<'a>>,
+}
+
+impl<T> Order<'_, T> {
+    /// The guest has returned: its instance serves others, what it said is checked, and all is in the books.
+    fn returned(self, pool: &Pool, instance: Box<Instance>, (exchange, said): Called) -> Returned<T> {
+        let Self { plugin, phase, accept, .. } = self;
+        let waited = instance.waited();
+        let result = match said {
+            Ok(said) => {
+                pool.put(instance);
+                accept(said, &plugin.terms(phase)).map_err(|text| plugin.books.fault(phase, FaultKind::Output, text))
+            }
+            Err(failure) => Err(plugin.books.failure(phase, failure)),
+        };
+        if result.is_ok() {
+            plugin.books.succeeded();
+        }
+        self.end(exchange, result, waited)
+    }
+
+    /// It is over, and is told to whoever wants to know.
+    fn end(self, mut exchange: Box<Exchange>, result: Result<T, Fault>, waited: Duration) -> Returned<T> {
+        if let Some(watch) = self.watch {
+            let (fault, trace) = (result.as_ref().err(), exchange.trace.as_mut());
+            watch.end(&self.plugin.settings.name, self.phase, trace, fault, waited);
+        }
+        (exchange, result)
     }
 }
 
@@ -281,23 +309,23 @@ impl Plugin for WasmPlugin {
     }
 
     fn on_request(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
-        Box::pin(self.call(Phase::OnRequest, exchange, Asked::Request, convert::flow))
+        self.call(Phase::OnRequest, exchange, Asked::Request, convert::flow)
     }
 
     fn on_request_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(self.call(Phase::OnRequestBody, exchange, Asked::RequestBody(body), convert::body_flow))
+        self.call(Phase::OnRequestBody, exchange, Asked::RequestBody(body), convert::body_flow)
     }
 
     fn handle(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, Answer> {
-        Box::pin(self.call(Phase::Handle, exchange, Asked::Handle(body), convert::answer))
+        self.call(Phase::Handle, exchange, Asked::Handle(body), convert::answer)
     }
 
     fn on_response(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
-        Box::pin(self.call(Phase::OnResponse, exchange, Asked::Response, convert::flow))
+        self.call(Phase::OnResponse, exchange, Asked::Response, convert::flow)
     }
 
     fn on_response_body(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(self.call(Phase::OnResponseBody, exchange, Asked::ResponseBody(body), convert::body_flow))
+        self.call(Phase::OnResponseBody, exchange, Asked::ResponseBody(body), convert::body_flow)
     }
 
     fn serve(
@@ -332,6 +360,6 @@ impl Plugin for WasmPlugin {
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, summary: Summary) -> Call<'_, ()> {
-        Box::pin(self.call(Phase::OnComplete, exchange, Asked::Complete(summary), |_, _| Ok(())))
+        self.call(Phase::OnComplete, exchange, Asked::Complete(summary), |_, _| Ok(()))
     }
 }

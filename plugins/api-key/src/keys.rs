@@ -1,9 +1,9 @@
-//! The keys. They are looked up by a keyed hash and compared in constant time, so the time says nothing about a key.
+//! The keys. They are looked up and told apart by a hash of 128 bits whose own key nobody knows: no other text is found that has the same,
+//! and the time that it takes says nothing about a key.
 
-use constant_time_eq::constant_time_eq;
 use plugin_sdk::random;
 use serde::Deserialize;
-use siphasher::sip::SipHasher13;
+use siphasher::sip128::SipHasher13;
 use std::fmt;
 
 /// `keys` of the configuration: a table, or the text of a secret.
@@ -48,13 +48,7 @@ impl<'de> serde::de::Visitor<'de> for Visitor {
 pub(crate) struct Keys {
     /// Drawn by this instance: nobody can choose keys by their hash.
     hasher: SipHasher13,
-    entries: Vec<Entry>,
-}
-
-struct Entry {
-    hash: u64,
-    key: String,
-    consumer: String,
+    entries: Vec<(u128, String)>,
 }
 
 impl Keys {
@@ -69,15 +63,15 @@ impl Keys {
             if consumer.is_empty() || key.is_empty() {
                 return Err(format!("`keys`: the name and the key of `{consumer}` must not be empty"));
             }
-            keys.entries.push(Entry { hash: keys.hasher.hash(key.as_bytes()), key, consumer });
+            keys.entries.push((keys.hash(&key), consumer));
         }
-        keys.entries.sort_by(|one, other| (one.hash, &one.key).cmp(&(other.hash, &other.key)));
+        keys.entries.sort();
         for pair in keys.entries.windows(2) {
-            if let [one, other] = pair
-                && one.key == other.key
-                && one.consumer != other.consumer
+            if let [(key, one), (same, other)] = pair
+                && key == same
+                && one != other
             {
-                return Err(format!("`keys`: `{}` and `{}` have the same key", one.consumer, other.consumer));
+                return Err(format!("`keys`: `{one}` and `{other}` have the same key"));
             }
         }
         Ok(keys)
@@ -85,14 +79,16 @@ impl Keys {
 
     /// Whether somebody of this name has a key.
     pub(crate) fn names(&self, consumer: &str) -> bool {
-        self.entries.iter().any(|entry| entry.consumer == consumer)
+        self.entries.iter().any(|(_, name)| name == consumer)
     }
 
     /// Whose key this is.
     pub(crate) fn consumer(&self, key: &str) -> Option<&str> {
-        let hash = self.hasher.hash(key.as_bytes());
-        let first = self.entries.partition_point(|entry| entry.hash < hash);
-        let mut alike = self.entries.iter().skip(first).take_while(|entry| entry.hash == hash);
-        alike.find(|entry| constant_time_eq(entry.key.as_bytes(), key.as_bytes())).map(|entry| &*entry.consumer)
+        let found = self.entries.binary_search_by_key(&self.hash(key), |(hash, _)| *hash).ok()?;
+        self.entries.get(found).map(|(_, consumer)| &**consumer)
+    }
+
+    fn hash(&self, key: &str) -> u128 {
+        self.hasher.hash(key.as_bytes()).as_u128()
     }
 }

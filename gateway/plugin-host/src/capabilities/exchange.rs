@@ -36,6 +36,14 @@ impl State {
         self.attributes()?.write(owner, name, value).map_err(|full| Error::TooLarge(full.to_string()))
     }
 
+    pub(crate) fn write_identity(&mut self, consumer: &str, claims: &str, groups: &str) -> Result<(), Error> {
+        if !self.settings.grants.identity {
+            return Err(self.denied(Capability::Identity, "`identify`"));
+        }
+        let written = self.attributes()?.identify(consumer, claims, groups);
+        written.map_err(|full| Error::TooLarge(full.to_string()))
+    }
+
     fn attributes(&mut self) -> Result<&mut Attributes, Error> {
         let exchange = self.exchange.as_deref_mut().filter(|exchange| exchange.stage != Stage::Complete);
         exchange.map(|exchange| &mut exchange.attributes).ok_or(Error::WrongPhase)
@@ -95,11 +103,6 @@ impl Host for State {
     }
 
     fn identify(&mut self, consumer: String, claims: String, groups: String) -> Result<(), Error> {
-        if !self.settings.grants.identity {
-            return Err(self.denied(Capability::Identity, "`identify`"));
-        }
-        let attributes = self.attributes()?;
-        let written = attributes.identify(consumer.into(), claims.into(), groups.into());
-        written.map_err(|full| Error::TooLarge(full.to_string()))
+        self.write_identity(&consumer, &claims, &groups)
     }
 }

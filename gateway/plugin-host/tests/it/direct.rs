@@ -2,7 +2,9 @@
 
 use crate::guest::{Guest, key_check};
 use crate::kit::{self, answer, exchange, on_request};
+use futures_util::future::Either;
 use gateway_core::plugin::{FaultKind, Plugin};
+use std::time::Duration;
 
 /// Reads the header `x-api-key` and goes on.
 fn reading() -> Guest {
@@ -49,6 +51,17 @@ async fn a_component_of_one_module_is_called_directly_and_any_other_as_a_compone
         let (exchange, flow) = plugin.on_request(exchange()).await;
         assert_eq!(answer(flow.unwrap()).0, 0, "{what}");
         assert_eq!(exchange.request.headers.get("x-tier").unwrap(), "gold", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_a_short_guest_is_over_when_it_was_made() {
+    for (milliseconds, is_over) in [(10, true), (20, false)] {
+        let cpu = Duration::from_millis(milliseconds);
+        let plugin = kit::plugin_with(&key_check(), |settings| settings.limits.cpu = cpu).await;
+        let call = plugin.on_request(exchange());
+        assert_eq!(matches!(call, Either::Left(_)), is_over, "{cpu:?}");
+        assert_eq!(answer(call.await.1.unwrap()).0, 0, "{cpu:?}");
     }
 }
 

@@ -197,7 +197,7 @@ fn messages(l: &mut Linker<State>, f: &mut Vec<Function>) -> Result<()> {
     define!(l, f, "exchange", "attribute-bytes", (state, name: string) -> parcel, exchange::Host::attribute_bytes(state, name));
     define!(l, f, "exchange", "set-attribute", (state, name: string, value: string) -> parcel, exchange::Host::set_attribute(state, name, value));
     define!(l, f, "exchange", "set-attribute-bytes", (state, name: string, value: bytes) -> parcel, exchange::Host::set_attribute_bytes(state, name, value));
-    define!(l, f, "exchange", "identify", (state, consumer: string, claims: string, groups: string) -> parcel, exchange::Host::identify(state, consumer, claims, groups));
+    define!(l, f, "exchange", "identify", (state, consumer: text, claims: text, groups: text) -> parcel, state.write_identity(consumer, claims, groups));
     Ok(())
 }
 

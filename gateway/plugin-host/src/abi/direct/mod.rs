@@ -210,23 +210,39 @@ impl Exports {
         Ok(Self { phases, waits: direct.waits })
     }
 
+    /// Whether it may have to wait for what it imports.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.waits
+    }
+
     /// Calls what is asked for. None where it is not exported.
     pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
-        // A guest has a stack of its own where it may have to stand aside: to wait, to start, or so that others have their turn.
-        let stands_aside = self.waits || matches!(asked, Asked::Configure) || !store.data().is_prompt();
         let (number, read) = store.data_mut().desk.take(asked);
-        let Some(function) = self.phases.get(number).and_then(Option::as_ref) else { return Ok(None) };
-        let at = if stands_aside {
-            function.call_async(&mut *store, ()).await?
-        } else {
-            store.data_mut().meter.hold();
-            function.call(&mut *store, ())?
-        };
-        let state = store.data();
-        let Some(memory) = state.desk.memory else { bail!("the guest has no memory") };
-        let limit = state.settings.limits.transfer();
-        read(&mut Source::new(memory.data(&*store), limit), at).map(Some)
+        let Some(function) = self.phase(number) else { return Ok(None) };
+        let at = function.call_async(&mut *store, ()).await?;
+        said(store, read, at)
     }
+
+    /// The same on the stack of who calls, where the guest cannot stand aside.
+    pub(crate) fn call_here(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
+        let (number, read) = store.data_mut().desk.take(asked);
+        let Some(function) = self.phase(number) else { return Ok(None) };
+        store.data_mut().meter.hold();
+        let at = function.call(&mut *store, ())?;
+        said(store, read, at)
+    }
+
+    fn phase(&self, number: usize) -> Option<&Phase> {
+        self.phases.get(number).and_then(Option::as_ref)
+    }
+}
+
+/// Reads what a phase gave from where it says that it stands.
+fn said(store: &Store<State>, read: Read, at: u32) -> Result<Option<Said>> {
+    let state = store.data();
+    let Some(memory) = state.desk.memory else { bail!("the guest has no memory") };
+    let limit = state.settings.limits.transfer();
+    read(&mut Source::new(memory.data(store), limit), at).map(Some)
 }
 
 /// Reads what a phase gave.

@@ -6,7 +6,7 @@ use crate::abi::direct;
 use crate::state::State;
 use bytes::Bytes;
 use gateway_core::plugin::Summary;
-use wasmtime::{Result, Store};
+use wasmtime::{Result, Store, bail};
 
 /// A phase, with what it takes.
 pub(crate) enum Asked {
@@ -44,7 +44,20 @@ impl Calls {
         Exports::of(&instance, store, &component.indices).map(Self::Component)
     }
 
-    /// Calls a phase; nothing where it is not exported.
+    /// Whether it can be called by [`Self::call_here`].
+    pub(crate) fn is_callable_here(&self) -> bool {
+        matches!(self, Self::Direct(exports) if !exports.may_wait())
+    }
+
+    /// Calls a phase on the stack of who calls; nothing where it is not exported.
+    pub(crate) fn call_here(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
+        match self {
+            Self::Direct(exports) => exports.call_here(store, asked),
+            Self::Component(_) => bail!("a component is called on a stack of its own"),
+        }
+    }
+
+    /// Calls a phase on a stack of its own, where it may stand aside: to wait, to start, or so that others have their turn.
     pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
         match self {
             Self::Direct(exports) => exports.call(store, asked).await,

@@ -11,7 +11,7 @@ use gateway_core::dispatch::{BoxFuture, Call as SubRequest, Dispatch, Target};
 use gateway_core::exchange::{Answer, Exchange};
 use gateway_core::joint::Joint;
 use gateway_core::plugin::{
-    BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Phases, Streamed, Summary, Unanswered,
+    BodyFlow, Call, Fault, FaultKind, Flow, Next, OnError, Phases, Streamed, Summary, Unanswered, over,
 };
 use gateway_core::{Body, Error, Kind, Phase, Plugin};
 use http::{HeaderMap, Method, Response};
@@ -166,7 +166,7 @@ impl Plugin for Around {
                 self.script.transcript.note("attributes", "more than an exchange may have");
             }
         }
-        Box::pin(async move { (exchange, Ok(Flow::Next)) })
+        over((exchange, Ok(Flow::Next)))
     }
 
     fn on_response(&self, exchange: Box<Exchange>) -> Call<'_, Flow> {
@@ -177,7 +177,7 @@ impl Plugin for Around {
             }
         }
         drop(before);
-        Box::pin(async move { (exchange, Ok(Flow::Next)) })
+        over((exchange, Ok(Flow::Next)))
     }
 
     fn handle(&self, exchange: Box<Exchange>, body: Bytes) -> Call<'_, Answer> {
@@ -196,7 +196,7 @@ impl Plugin for Around {
                 body: answer.body.clone().into(),
             },
         );
-        Box::pin(async move { (exchange, Ok(answer)) })
+        over((exchange, Ok(answer)))
     }
 
     fn serve(&self, _: &Exchange, _: &Arc<Joint>, body: Body, _: Option<Arc<dyn Next>>) -> BoxFuture<'_, Streamed> {
@@ -206,16 +206,16 @@ impl Plugin for Around {
     }
 
     fn on_request_body(&self, exchange: Box<Exchange>, _: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(async move { (exchange, Ok(BodyFlow::Next)) })
+        over((exchange, Ok(BodyFlow::Next)))
     }
 
     fn on_response_body(&self, exchange: Box<Exchange>, _: Bytes) -> Call<'_, BodyFlow> {
-        Box::pin(async move { (exchange, Ok(BodyFlow::Next)) })
+        over((exchange, Ok(BodyFlow::Next)))
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, _: Summary) -> Call<'_, ()> {
         // The last of the chain: the plugin has completed too.
         self.script.under_way.send_modify(|count| *count -= 1);
-        Box::pin(async move { (exchange, Ok(())) })
+        over((exchange, Ok(())))
     }
 }
