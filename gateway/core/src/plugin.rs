@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 /// A loaded and configured plugin. The only implementation outside tests is the Wasm host's.
 ///
-/// A call takes the exchange and hands it back, also when the guest failed. It begins at once, and may be over then; dropping what is left
-/// of it ends the guest, and the exchange is lost with it.
+/// A call takes the exchange and hands it back, also when the guest failed. It may be over when it has been made, see [`Call`]. Dropping it ends
+/// the guest; the exchange is lost with it.
 pub trait Plugin: Send + Sync {
     /// The name in the configuration.
     fn name(&self) -> &Arc<str>;

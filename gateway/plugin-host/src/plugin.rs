@@ -151,7 +151,7 @@ impl WasmPlugin {
         self.kept.metrics.read()
     }
 
-    /// One call of one phase. Where an instance is idle and its guest prompt, the call is over with this; else the rest of it is a future.
+    /// One call of one phase. Where an instance is idle and its guest prompt, it is over with this; else the rest of it is a future.
     fn call<T: 'static>(
         &self,
         phase: Phase,
@@ -170,22 +170,7 @@ impl WasmPlugin {
                 let called = instance.call_here(exchange, asked);
                 over(order.returned(pool, instance, called))
             }
-            idle => Either::Right(Box::pin(async move {
-                let obtained = match idle {
-                    Some(instance) => Ok(instance),
-                    None => pool.obtain(phase).await,
-                };
-                match obtained {
-                    Ok(mut instance) => {
-                        let called = instance.call(exchange, asked).await;
-                        order.returned(pool, instance, called)
-                    }
-                    Err(failure) => {
-                        let fault = self.books.failure(phase, failure);
-                        order.end(exchange, Err(fault), Duration::ZERO)
-                    }
-                }
-            })),
+            idle => Either::Right(order.rest(pool, idle, exchange, asked)),
         }
     }
 
@@ -211,7 +196,41 @@ struct Order<'a, T> {
     watch: Option<Watch<'a>>,
 }
 
-impl<T> Order<'_, T> {
+impl<'a, T: 'static> Order<'a, T> {
+    /// What of a call may have to wait: for an instance, or in the guest. Apart, so that the stack of the others has no room for it.
+    #[inline(never)]
+    fn rest(
+        self,
+        pool: &'a Pool,
+        idle: Option<Box<Instance>>,
+        exchange: Box<Exchange>,
+        asked: Asked,
+    ) -> BoxFuture<'a, Returned<T>> {
+        Box::pin(async move {
+            let (instance, called) = match idle {
+                Some(mut instance) => {
+                    let called = instance.call(exchange, asked).await;
+                    (instance, called)
+                }
+                None => match pool.obtain(self.phase).await {
+                    Ok(mut instance) if instance.is_prompt() => {
+                        let called = instance.call_here(exchange, asked);
+                        (instance, called)
+                    }
+                    Ok(mut instance) => {
+                        let called = instance.call(exchange, asked).await;
+                        (instance, called)
+                    }
+                    Err(failure) => {
+                        let fault = self.plugin.books.failure(self.phase, failure);
+                        return self.end(exchange, Err(fault), Duration::ZERO);
+                    }
+                },
+            };
+            self.returned(pool, instance, called)
+        })
+    }
+
     /// The guest has returned: its instance serves others, what it said is checked, and all is in the books.
     fn returned(self, pool: &Pool, instance: Box<Instance>, (exchange, said): Called) -> Returned<T> {
         let Self { plugin, phase, accept, .. } = self;

@@ -1,9 +1,9 @@
-//! The keys. They are looked up and told apart by a hash of 128 bits whose own key nobody knows: no other text is found that has the same,
-//! and the time that it takes says nothing about a key.
+//! The keys. They are looked up and told apart by a hash of 128 bits whose own key nobody knows: the time that it takes says nothing about
+//! a key, and another text that has the same cannot be expected to be found.
 
 use plugin_sdk::random;
 use serde::Deserialize;
-use siphasher::sip128::SipHasher13;
+use siphasher::sip128::SipHasher24;
 use std::fmt;
 
 /// `keys` of the configuration: a table, or the text of a secret.
@@ -47,7 +47,7 @@ impl<'de> serde::de::Visitor<'de> for Visitor {
 /// Who has which key, in the order of the keys' hashes.
 pub(crate) struct Keys {
     /// Drawn by this instance: nobody can choose keys by their hash.
-    hasher: SipHasher13,
+    hasher: SipHasher24,
     entries: Vec<(u128, String)>,
 }
 
@@ -57,7 +57,7 @@ impl Keys {
         if pairs.is_empty() {
             return Err("`keys` is empty: nobody could ever be let in".to_owned());
         }
-        let hasher = SipHasher13::new_with_keys(random::number(), random::number());
+        let hasher = SipHasher24::new_with_keys(random::number(), random::number());
         let mut keys = Self { hasher, entries: Vec::with_capacity(pairs.len()) };
         for (consumer, key) in pairs {
             if consumer.is_empty() || key.is_empty() {

@@ -59,9 +59,12 @@ async fn a_call_of_a_short_guest_is_over_when_it_was_made() {
     for (milliseconds, is_over) in [(10, true), (20, false)] {
         let cpu = Duration::from_millis(milliseconds);
         let plugin = kit::plugin_with(&key_check(), |settings| settings.limits.cpu = cpu).await;
-        let call = plugin.on_request(exchange());
-        assert_eq!(matches!(call, Either::Left(_)), is_over, "{cpu:?}");
-        assert_eq!(answer(call.await.1.unwrap()).0, 0, "{cpu:?}");
+        // The second finds the instance where the first has put it.
+        for _ in 0..2 {
+            let call = plugin.on_request(exchange());
+            assert_eq!(matches!(call, Either::Left(_)), is_over, "{cpu:?}");
+            assert_eq!(answer(call.await.1.unwrap()).0, 0, "{cpu:?}");
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Calls {
     pub(crate) async fn call(&self, store: &mut Store<State>, asked: Asked) -> Result<Option<Said>> {
         match self {
             Self::Direct(exports) => exports.call(store, asked).await,
-            // It is the larger one by far, and the other is the way that most calls go.
+            // It is the larger one by far, and the other is the way that more calls go.
             Self::Component(exports) => Box::pin(exports.call(store, asked)).await,
         }
     }

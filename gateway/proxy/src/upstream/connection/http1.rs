@@ -101,14 +101,15 @@ impl Http1 {
 
     pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {
         self.bound.begin(self.limit);
-        Box::pin(unconstrained(self.sender.try_send_request(request)))
+        Box::pin(self.sender.try_send_request(request))
     }
 
     /// Drives it on and looks for the head of the answer. Nothing wakes us for that but the connection, and no budget is spent on
     /// looking.
     pub(super) fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Came> {
         self.drive(context);
-        let answered = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let mut answer = unconstrained(answer.as_mut());
+        let answered = Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop()));
         if answered.is_ready() {
             self.bound.end();
         }
