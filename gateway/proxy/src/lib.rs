@@ -22,5 +22,6 @@ pub mod router;
 pub mod snapshot;
 pub mod tracing;
 pub mod tunnel;
+mod turns;
 pub mod upstream;
 pub mod workers;

@@ -4,6 +4,7 @@
 //! use: nothing on a request's way wakes another thread or touches what another thread writes. A listener accepts on the main
 //! runtime and gives each connection to the thread that has the fewest.
 
+use crate::turns;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 pub struct Workers {
     workers: Vec<Worker>,
     /// Which of several with equally few is next.
-    turn: AtomicUsize,
+    next: AtomicUsize,
     _running: watch::Sender<()>,
 }
 
@@ -35,7 +36,7 @@ impl Workers {
     pub fn start(threads: usize) -> io::Result<Self> {
         let (running, stopped) = watch::channel(());
         let worker = |number: usize| {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = Builder::new_current_thread().enable_all().on_thread_park(turns::rest).build()?;
             let handle = runtime.handle().clone();
             let mut stopped = stopped.clone();
             thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
@@ -46,7 +47,7 @@ impl Workers {
             Ok(Worker { runtime: handle, connections: Arc::default() })
         };
         let workers = (0..threads.max(1)).map(worker).collect::<io::Result<_>>()?;
-        Ok(Self { workers, turn: AtomicUsize::new(0), _running: running })
+        Ok(Self { workers, next: AtomicUsize::new(0), _running: running })
     }
 
     /// Returns when each thread has come to something new: none of them hangs.
@@ -59,8 +60,8 @@ impl Workers {
 
     /// Serves a connection on the thread with the fewest.
     pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, serve: impl FnOnce(Seat) -> F) {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let next = (0..self.workers.len()).filter_map(|offset| self.workers.get((turn + offset) % self.workers.len()));
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let next = (0..self.workers.len()).filter_map(|offset| self.workers.get((first + offset) % self.workers.len()));
         if let Some(worker) = next.min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) {
             worker.connections.fetch_add(1, Ordering::Relaxed);
             worker.runtime.spawn(serve(Seat(Arc::clone(&worker.connections))));

@@ -114,6 +114,11 @@ impl Activity {
         self.open.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether no request is under way, nor anything of the last answer on its way to the socket.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.is_serving() && !self.unwritten.load(Ordering::Relaxed)
+    }
+
     /// What `now` means for the connection. `gives_up` says whether it has buffers that it could do without.
     pub(super) fn verdict(&self, now: Instant, gives_up: bool) -> Verdict {
         let ListenerTimeouts { header, idle, write, .. } = self.timeouts;
@@ -247,6 +252,19 @@ mod tests {
         assert_eq!(activity.verdict(now() + Duration::from_secs(31), false), Verdict::Stalled);
         activity.written();
         assert!(matches!(activity.verdict(now() + Duration::from_secs(31), false), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn a_connection_is_at_rest_once_its_answer_is_written() {
+        let activity = activity();
+        assert!(activity.is_at_rest());
+        let open = Open::begin(Arc::clone(&activity));
+        assert!(!activity.is_at_rest());
+        open.handed_over();
+        drop(open);
+        assert!(!activity.is_at_rest());
+        activity.flushed();
+        assert!(activity.is_at_rest());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::completion::ResponseBody;
 use crate::entry::{self, Arrived, Connection, Secure};
 use crate::forward::Peer;
 use crate::tunnel::Tunnel;
+use crate::turns::{self, Place};
 use gateway_core::clock::now;
 use gateway_core::dispatch::BoxFuture;
 use http::header::CONNECTION;
@@ -253,6 +254,7 @@ pub(super) async fn drive(
         }
     });
     let mut drains = false;
+    let mut place = Place::default();
     let mut beside = Dozing::new(|context: &mut Context<'_>| {
         if !drains && draining.as_mut().poll(context).is_ready() {
             drains = true;
@@ -263,7 +265,7 @@ pub(super) async fn drive(
         }
         overdue.as_mut().poll(context).map(Beside::Overdue)
     });
-    let end = poll_fn(|context: &mut Context<'_>| {
+    let mut go_on = |context: &mut Context<'_>| {
         loop {
             if connection.as_mut().poll(context).is_ready() {
                 return Poll::Ready(None);
@@ -274,6 +276,19 @@ pub(super) async fn drive(
                 other => return Poll::Ready(Some(other)),
             }
         }
+    };
+    let end = poll_fn(|context: &mut Context<'_>| {
+        // HTTP/2 has its streams under way apart, and they end before their last frames are sent.
+        if guard.is_some() || !activity.is_at_rest() {
+            turns::goes_on();
+            return go_on(context);
+        }
+        ready!(place.poll_turn(context));
+        let gone_on = go_on(context);
+        if activity.is_at_rest() {
+            turns::give_back();
+        }
+        gone_on
     });
     let is_abuse = match end.await {
         None => return Left::Ended,

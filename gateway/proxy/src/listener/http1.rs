@@ -56,7 +56,8 @@ async fn serve_http1(
     let connection = &Arc::new(of(client, shared, settings));
     let service = service_fn(|request| {
         activity.head_ended();
-        answer(Arc::clone(shared), Arc::clone(connection), Arc::clone(activity), arrived(request))
+        let (shared, connection, activity) = (Arc::clone(shared), Arc::clone(connection), Arc::clone(activity));
+        boxed(|| answer(shared, connection, activity, arrived(request)))
     });
     let mut served = lines(stream, settings, service);
     match drive(Pin::new(&mut *served), activity, None, shared).await {
@@ -72,6 +73,12 @@ async fn serve_http1(
         }
         Left::Cut => None,
     }
+}
+
+/// In memory that was another request's a moment ago: hyper would keep some for each connection, and find it cold. A future is written
+/// there, not moved.
+fn boxed<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
 /// hyper's connection, on the heap.

@@ -1,0 +1,253 @@
+//! Requests begin a few at a time, so that they end while the processor's caches still hold what they are made of.
+//!
+//! A worker with more to do than it can finds both requests to begin and answers to pass on whenever it looks at its sockets. Taken
+//! as they come, they would put nearly every connection's request under way before the first has its answer. So a *turn*, what a
+//! worker does between two looks at its sockets, begins [`BEGUN`] of them, and whatever is under way goes on. Who comes too late has a
+//! place in a queue, and its request stays with the kernel. Nothing waits while the worker could rest: a turn ends as soon as there
+//! is nothing else to do, or with as many tasks as the runtime runs before it looks again (its `event_interval`). Beside answers that
+//! always have more, requests begin half as often as those go on.
+//!
+//! That the runtime wakes who yields behind those that its look at the sockets woke is what tokio does, and not what it promises.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use tokio::task::yield_now;
+
+/// Requests that begin in a turn. What so many use, 17 KiB each, is in the second cache of any server.
+const BEGUN: usize = 8;
+
+thread_local! {
+    static TURN: RefCell<Turn> = RefCell::new(Turn::new());
+}
+
+/// The turn that this thread is at.
+struct Turn {
+    /// How many may still begin in it.
+    left: usize,
+    /// Connections that went on in it with what is under way.
+    went_on: usize,
+    waiting: VecDeque<Waker>,
+    /// How many of those that ever waited need not any more. A place is a number of the same count.
+    called: u64,
+    /// Whether the runtime will say when this turn ends.
+    is_watched: bool,
+    /// What the runtime wakes for that.
+    end: Waker,
+}
+
+struct End;
+
+impl Wake for End {
+    fn wake(self: Arc<Self>) {
+        next();
+    }
+}
+
+impl Turn {
+    fn new() -> Self {
+        Self {
+            left: BEGUN,
+            went_on: 0,
+            waiting: VecDeque::new(),
+            called: 0,
+            is_watched: false,
+            end: Waker::from(Arc::new(End)),
+        }
+    }
+
+    /// Who is next, if one more may begin.
+    fn call(&mut self) -> Option<Waker> {
+        if self.left == 0 {
+            return None;
+        }
+        let waker = self.waiting.pop_front()?;
+        self.left -= 1;
+        self.called += 1;
+        Some(waker)
+    }
+}
+
+/// To be called when a worker is about to rest.
+pub(crate) fn rest() {
+    next();
+    // Who is called does this too, unless it is gone.
+    watch();
+}
+
+/// A connection goes on with what is under way.
+pub(crate) fn goes_on() {
+    TURN.with_borrow_mut(|turn| turn.went_on += 1);
+}
+
+/// The turn went to a connection that had nothing to begin, or to end later.
+pub(crate) fn give_back() {
+    let next = TURN.with_borrow_mut(|turn| {
+        turn.left += 1;
+        turn.call()
+    });
+    if let Some(waker) = next {
+        waker.wake();
+    }
+}
+
+/// Begins the next turn of this thread. It watches nothing: the runtime that wakes for the end of a turn takes no other wish meanwhile.
+fn next() {
+    TURN.with_borrow_mut(|turn| {
+        turn.left = BEGUN.max(turn.went_on / 2);
+        turn.went_on = 0;
+        turn.is_watched = false;
+    });
+    while let Some(waker) = TURN.with_borrow_mut(Turn::call) {
+        waker.wake();
+    }
+}
+
+/// Has the runtime say when this turn ends, where somebody waits for that.
+fn watch() {
+    let end = TURN.with_borrow_mut(|turn| {
+        let is_unwatched = !turn.is_watched && !turn.waiting.is_empty();
+        turn.is_watched |= is_unwatched;
+        is_unwatched.then(|| turn.end.clone())
+    });
+    if let Some(end) = end {
+        // The runtime wakes who yields once it has looked at its sockets, behind those that this woke.
+        let _ = pin!(yield_now()).poll(&mut Context::from_waker(&end));
+    }
+}
+
+/// A connection's place among those that wait on this thread, where it has one.
+#[derive(Debug, Default)]
+pub(crate) struct Place(Option<u64>);
+
+impl Place {
+    /// Whether the connection, of which nothing is under way, may begin something. Once said it is forgotten: the next time is another one.
+    pub(crate) fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
+        let polled = TURN.with_borrow_mut(|turn| match self.0 {
+            Some(place) if place < turn.called => {
+                self.0 = None;
+                Poll::Ready(())
+            }
+            // Woken by something else meanwhile.
+            Some(_) => Poll::Pending,
+            None if turn.left > 0 && turn.waiting.is_empty() => {
+                turn.left -= 1;
+                Poll::Ready(())
+            }
+            None => {
+                self.0 = Some(turn.called + turn.waiting.len() as u64);
+                turn.waiting.push_back(context.waker().clone());
+                Poll::Pending
+            }
+        });
+        watch();
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::task::{LocalSet, spawn_local};
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().on_thread_park(rest).build().unwrap()
+    }
+
+    async fn begin(number: usize, begun: Rc<RefCell<Vec<usize>>>) {
+        let mut place = Place::default();
+        poll_fn(|context| place.poll_turn(context)).await;
+        begun.borrow_mut().push(number);
+    }
+
+    #[test]
+    fn so_many_begin_in_a_turn_and_the_others_after_them_in_order() {
+        let begun = Rc::new(RefCell::new(Vec::new()));
+        let all = 3 * BEGUN + 1;
+        let seen = LocalSet::new().block_on(&runtime(), async {
+            let tasks: Vec<_> = (0..all).map(|number| spawn_local(begin(number, Rc::clone(&begun)))).collect();
+            let mut seen = Vec::new();
+            while begun.borrow().len() < all {
+                seen.push(begun.borrow().len());
+                yield_now().await;
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+            seen
+        });
+        assert_eq!(*begun.borrow(), (0..all).collect::<Vec<_>>());
+        let steps = seen.iter().zip(seen.iter().skip(1)).map(|(before, after)| after - before);
+        assert!(steps.max().is_some_and(|most| most <= BEGUN), "{seen:?}");
+    }
+
+    #[test]
+    fn they_begin_beside_work_that_never_ends() {
+        let is_over = Rc::new(Cell::new(false));
+        let begun = Rc::new(RefCell::new(Vec::new()));
+        LocalSet::new().block_on(&runtime(), async {
+            for _ in 0..200 {
+                let is_over = Rc::clone(&is_over);
+                spawn_local(poll_fn(move |context| {
+                    goes_on();
+                    context.waker().wake_by_ref();
+                    if is_over.get() { Poll::Ready(()) } else { Poll::Pending }
+                }));
+            }
+            let tasks = (0..3 * BEGUN).map(|number| spawn_local(begin(number, Rc::clone(&begun))));
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.unwrap();
+            }
+            is_over.set(true);
+        });
+        assert_eq!(begun.borrow().len(), 3 * BEGUN);
+    }
+
+    #[test]
+    fn half_as_many_as_went_on_may_begin() {
+        for (went_on, left) in [(6 * BEGUN, 3 * BEGUN), (2 * BEGUN, BEGUN), (BEGUN, BEGUN), (0, BEGUN)] {
+            (0..went_on).for_each(|_| goes_on());
+            next();
+            assert_eq!(TURN.with_borrow(|turn| turn.left), left, "{went_on}");
+        }
+    }
+
+    #[test]
+    fn who_is_woken_by_something_else_keeps_its_place_and_who_is_gone_delays_nobody() {
+        let begun = Rc::new(RefCell::new(Vec::new()));
+        LocalSet::new().block_on(&runtime(), async {
+            let nobody = &Context::from_waker(Waker::noop());
+            let mut first: Vec<_> = (0..BEGUN).map(|_| Place::default()).collect();
+            assert!(first.iter_mut().all(|place| place.poll_turn(nobody).is_ready()));
+            let mut gone: Vec<_> = (0..2 * BEGUN).map(|_| Place::default()).collect();
+            for _ in 0..2 {
+                assert!(gone.iter_mut().all(|place| place.poll_turn(nobody).is_pending()));
+            }
+            drop(gone);
+            spawn_local(begin(1, Rc::clone(&begun))).await.unwrap();
+        });
+        assert_eq!(*begun.borrow(), [1]);
+    }
+
+    #[test]
+    fn a_turn_given_back_is_the_next_ones() {
+        let begun = Rc::new(RefCell::new(Vec::new()));
+        LocalSet::new().block_on(&runtime(), async {
+            for number in 0..BEGUN + 2 {
+                spawn_local(begin(number, Rc::clone(&begun)));
+            }
+            spawn_local(async { give_back() });
+            spawn_local(begin(BEGUN + 2, Rc::clone(&begun)));
+            yield_now().await;
+            assert_eq!(begun.borrow().len(), BEGUN + 1);
+            yield_now().await;
+            assert_eq!(*begun.borrow(), (0..BEGUN + 3).collect::<Vec<_>>());
+        });
+    }
+}
