@@ -5,7 +5,7 @@
 //! worker does between two looks at its sockets, begins [`BEGUN`] of them, and whatever is under way goes on. Who comes too late has a
 //! place in a queue, and its request stays with the kernel. Nothing waits while the worker could rest: a turn ends as soon as there
 //! is nothing else to do, or with as many tasks as the runtime runs before it looks again (its `event_interval`). Beside answers that
-//! always have more, requests begin half as often as those go on.
+//! always have more nothing stays in caches, and all begin who wait.
 //!
 //! That the runtime wakes who yields behind those that its look at the sockets woke is what tokio does, and not what it promises.
 
@@ -27,7 +27,8 @@ thread_local! {
 struct Turn {
     /// How many may still begin in it.
     left: usize,
-    /// Connections that went on in it with what is under way.
+    /// Requests that began of late, and looks at connections with one under way.
+    began: usize,
     went_on: usize,
     waiting: VecDeque<Waker>,
     /// How many of those that ever waited need not any more. A place is a number of the same count.
@@ -50,6 +51,7 @@ impl Turn {
     fn new() -> Self {
         Self {
             left: BEGUN,
+            began: 0,
             went_on: 0,
             waiting: VecDeque::new(),
             called: 0,
@@ -67,6 +69,19 @@ impl Turn {
         self.left -= 1;
         self.called += 1;
         Some(waker)
+    }
+
+    fn next(&mut self) {
+        self.left = if self.is_crowded() { BEGUN + self.waiting.len() } else { BEGUN };
+        self.is_watched = false;
+        // Some eight turns are remembered.
+        self.began -= self.began.div_ceil(8);
+        self.went_on -= self.went_on.div_ceil(8);
+    }
+
+    /// Whether much goes on that is no short request: that takes one look more, seldom two.
+    fn is_crowded(&self) -> bool {
+        self.went_on > self.began + self.began / 2 + BEGUN
     }
 }
 
@@ -86,6 +101,7 @@ pub(crate) fn goes_on() {
 pub(crate) fn give_back() {
     let next = TURN.with_borrow_mut(|turn| {
         turn.left += 1;
+        turn.began = turn.began.saturating_sub(1);
         turn.call()
     });
     if let Some(waker) = next {
@@ -95,11 +111,7 @@ pub(crate) fn give_back() {
 
 /// Begins the next turn of this thread. It watches nothing: the runtime that wakes for the end of a turn takes no other wish meanwhile.
 fn next() {
-    TURN.with_borrow_mut(|turn| {
-        turn.left = BEGUN.max(turn.went_on / 2);
-        turn.went_on = 0;
-        turn.is_watched = false;
-    });
+    TURN.with_borrow_mut(Turn::next);
     while let Some(waker) = TURN.with_borrow_mut(Turn::call) {
         waker.wake();
     }
@@ -128,12 +140,14 @@ impl Place {
         let polled = TURN.with_borrow_mut(|turn| match self.0 {
             Some(place) if place < turn.called => {
                 self.0 = None;
+                turn.began += 1;
                 Poll::Ready(())
             }
             // Woken by something else meanwhile.
             Some(_) => Poll::Pending,
             None if turn.left > 0 && turn.waiting.is_empty() => {
                 turn.left -= 1;
+                turn.began += 1;
                 Poll::Ready(())
             }
             None => {
@@ -210,11 +224,21 @@ mod tests {
     }
 
     #[test]
-    fn half_as_many_as_went_on_may_begin() {
-        for (went_on, left) in [(6 * BEGUN, 3 * BEGUN), (2 * BEGUN, BEGUN), (BEGUN, BEGUN), (0, BEGUN)] {
-            (0..went_on).for_each(|_| goes_on());
-            next();
-            assert_eq!(TURN.with_borrow(|turn| turn.left), left, "{went_on}");
+    fn all_begin_who_wait_where_much_goes_on_that_never_ends() {
+        // How many of 100 begin at first and in the next turn, where so many looks at others were between.
+        for (went_on, expected) in [(0, [BEGUN, BEGUN]), (2 * BEGUN, [BEGUN, BEGUN]), (4 * BEGUN, [BEGUN, 100 - BEGUN])]
+        {
+            let begun = runtime().block_on(async {
+                let nobody = &Context::from_waker(Waker::noop());
+                let mut places: Vec<_> = (0..100).map(|_| Place::default()).collect();
+                let mut begin = || places.extract_if(.., |place| place.poll_turn(nobody).is_ready()).count();
+                TURN.set(Turn::new());
+                let first = begin();
+                (0..went_on).for_each(|_| goes_on());
+                next();
+                [first, begin()]
+            });
+            assert_eq!(begun, expected, "{went_on}");
         }
     }
 

@@ -12,6 +12,9 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
+/// Tasks that a thread runs before it takes a connection that was given to it, however much it has to do.
+const GIVEN: u32 = 8;
+
 /// All threads that serve. They end, and what they still do is cut, when this is dropped.
 pub struct Workers {
     workers: Vec<Worker>,
@@ -36,7 +39,8 @@ impl Workers {
     pub fn start(threads: usize) -> io::Result<Self> {
         let (running, stopped) = watch::channel(());
         let worker = |number: usize| {
-            let runtime = Builder::new_current_thread().enable_all().on_thread_park(turns::rest).build()?;
+            let mut builder = Builder::new_current_thread();
+            let runtime = builder.enable_all().global_queue_interval(GIVEN).on_thread_park(turns::rest).build()?;
             let handle = runtime.handle().clone();
             let mut stopped = stopped.clone();
             thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
