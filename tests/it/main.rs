@@ -20,6 +20,7 @@ mod cache_identity;
 mod chaos;
 mod compiling;
 mod compression;
+mod crowd;
 mod disconnects;
 mod discovery;
 mod discovery_consul;
