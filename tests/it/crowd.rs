@@ -1,8 +1,9 @@
-//! More connections than begin a request in one turn of a worker, at once.
+//! More connections than begin a request in one turn of a worker, at once: all of them get their answer.
 
 use gateway_tests::gateway::Setup;
+use gateway_tests::wait::until;
 use gateway_tests::{Client, Reply, Upstream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 const CLIENTS: usize = 100;
@@ -35,21 +36,24 @@ fn all_that_ask_at_once_are_answered_beside_answers_that_always_have_more() {
     answers(&mut known);
     answers(&mut known);
 
-    let is_over = AtomicBool::new(false);
+    let (is_over, large) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut client = gateway.client();
                 while !is_over.load(Ordering::Relaxed) {
                     assert_eq!(client.get("/large").body.len(), 1 << 20);
+                    large.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         let over = Over(&is_over);
+        let before = until("all have had one", || Some(large.load(Ordering::Relaxed)).filter(|count| *count >= 8));
         answers(&mut known);
         let mut new = clients();
         answers(&mut new);
         answers(&mut known);
+        assert!(large.load(Ordering::Relaxed) > before, "nothing was beside them");
         drop(over);
     });
 }

@@ -114,7 +114,7 @@ impl Activity {
         self.open.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether no request is under way, nor anything of the last answer on its way to the socket.
+    /// Whether no request is under way, nor a part of the last answer's body on its way to the socket.
     pub(super) fn is_at_rest(&self) -> bool {
         !self.is_serving() && !self.unwritten.load(Ordering::Relaxed)
     }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_at_rest_once_its_answer_is_written() {
+    fn a_connection_is_at_rest_once_the_body_of_its_answer_is_written() {
         let activity = activity();
         assert!(activity.is_at_rest());
         let open = Open::begin(Arc::clone(&activity));

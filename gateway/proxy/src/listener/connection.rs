@@ -140,6 +140,7 @@ async fn serve_http2(
     activity.head_ended();
     let connection = Arc::new(of(client, shared, settings));
     let service = service_fn(|request| {
+        turns::begins();
         answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), arrived(request))
     });
     let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };

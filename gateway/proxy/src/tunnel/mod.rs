@@ -12,6 +12,7 @@ pub(crate) use handshake::Wish;
 use crate::alarm::Alarm;
 use crate::completion::Ending;
 use crate::listener::{Open, Stream};
+use crate::turns;
 use crate::upstream::{Duplex, Switched};
 use flow::{Broken, Flow};
 use gateway_core::Kind;
@@ -95,6 +96,7 @@ impl Tunnel {
         let mut alarm = Alarm::default();
         let mut moved_at = now();
         let ended = poll_fn(|context| {
+            turns::goes_on();
             let before = up.moved() + down.moved();
             let rising = up.poll(&mut client, &mut service.socket, context).map_err(|broken| match broken {
                 Broken::Source => Kind::ClientGone,
