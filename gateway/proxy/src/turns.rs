@@ -2,10 +2,10 @@
 //!
 //! A worker with more to do than it can finds both requests to begin and answers to pass on whenever it looks at its sockets. Taken
 //! as they come, they would put nearly every connection's request under way before the first has its answer. So a *turn*, what a
-//! worker does between two looks at its sockets while somebody waits, begins [`BEGUN`] of them, and whatever is under way goes on. Who comes too late has a
-//! place in a queue, and its request stays with the kernel. Nothing waits while the worker could rest: a turn ends as soon as there
-//! is nothing else to do, or with as many tasks as the runtime runs before it looks again (its `event_interval`). Beside answers that
-//! always have more nothing stays in caches, and all begin who wait.
+//! worker does between two looks at its sockets while somebody waits, begins [`BEGUN`] of them, and whatever is under way goes on. Who
+//! comes too late has a place in a queue, and its request stays with the kernel. Nothing waits while the worker could rest: a turn ends
+//! as soon as there is nothing else to do, or with as many tasks as the runtime runs before it looks again (its `event_interval`).
+//! Beside answers that always have more nothing stays in caches, and all begin who wait.
 //!
 //! That the runtime wakes who yields behind those that its look at the sockets woke is what tokio does, and not what it promises.
 
@@ -135,8 +135,8 @@ fn watch() {
     }
 }
 
-/// A connection's place among those that wait on this thread, where it has one. Its task goes on until its turn: who were called and are gone
-/// would have those behind them wait for whoever comes next.
+/// A connection's place among those that wait on this thread, where it has one. Its task must not end before its turn: it is the tasks
+/// that are called which have the next turn watched.
 #[derive(Debug, Default)]
 pub(crate) struct Place(Option<u64>);
 
