@@ -30,6 +30,9 @@ pub(super) fn base_folder() -> Option<PathBuf> {
 pub(super) fn start(kind: Kind, program: &Path, configured: &Configured, arguments: &[&str]) -> Result<Proxy, String> {
     let threads = format!("--threads={}", configured.threads);
     let mut setup = Setup::new(&configured.text).program(program).argument(&threads).log("warn");
+    if let Some(folder) = std::env::var_os("BENCH_CACHE") {
+        setup = setup.cache(Path::new(&folder));
+    }
     for argument in arguments {
         setup = setup.argument(argument);
     }
