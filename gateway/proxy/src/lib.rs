@@ -12,7 +12,6 @@ pub mod entry;
 pub mod forward;
 #[doc(hidden)]
 pub mod fuzz;
-mod joined;
 pub mod listener;
 mod measure;
 mod pipe;
@@ -24,4 +23,5 @@ pub mod tracing;
 pub mod tunnel;
 mod turns;
 pub mod upstream;
+mod wire;
 pub mod workers;

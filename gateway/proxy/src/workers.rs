@@ -5,6 +5,7 @@
 //! runtime and gives each connection to the thread that has the fewest.
 
 use crate::turns;
+use crate::wire::send_together;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,6 +43,7 @@ impl Workers {
             let mut builder = Builder::new_current_thread();
             let runtime = builder.enable_all().global_queue_interval(GIVEN).on_thread_park(turns::rest).build()?;
             let handle = runtime.handle().clone();
+            runtime.spawn(send_together());
             let mut stopped = stopped.clone();
             thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 // Only ever an error: the sender is gone.

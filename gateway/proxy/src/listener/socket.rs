@@ -6,8 +6,8 @@ use super::activity::Activity;
 use super::flood::Guard;
 use super::lines::Lines;
 use super::tls;
-use crate::joined;
 use crate::pipe::stands_in;
+use crate::wire::Wire;
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
@@ -29,19 +29,19 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A socket that notes whether its peer takes what is written.
 pub(super) struct Socket {
-    tcp: TcpStream,
+    wire: Wire,
     activity: Arc<Activity>,
 }
 
 impl Socket {
     pub(super) fn new(tcp: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { tcp, activity }
+        Self { wire: Wire::new(tcp), activity }
     }
 
     /// The first byte that comes, left to be read.
     pub(super) async fn peek(&self) -> io::Result<u8> {
         let mut first = [0];
-        match self.tcp.peek(&mut first).await? {
+        match self.wire.tcp().peek(&mut first).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(first[0]),
         }
@@ -50,24 +50,26 @@ impl Socket {
     /// Takes what is to go out with the first of what is in the pipe.
     fn poll_write_more(&self, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        self.poll_out(context, || Ok(sendmsg(&self.tcp, slices, &mut SendAncillaryBuffer::default(), flags)?))
+        self.poll_out(context, || Ok(sendmsg(self.wire.tcp(), slices, &mut SendAncillaryBuffer::default(), flags)?))
     }
 
     /// Takes what is in the pipe, some of it at least.
     fn poll_drain(&self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let drained = self.poll_out(context, || self.activity.drain(&self.tcp));
+        let drained = self.poll_out(context, || self.activity.drain(self.wire.tcp()));
         if drained.is_pending() {
             // What was to go out with it does not wait for it.
-            self.tcp.set_nodelay(true)?;
+            self.wire.tcp().set_nodelay(true)?;
         }
         drained
     }
 
     /// Writes in a way of its own, which does not wait.
     fn poll_out(&self, context: &mut Context<'_>, write: impl Fn() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        ready!(self.wire.poll_clear(context))?;
+        let tcp = self.wire.tcp();
         loop {
-            ready!(self.tcp.poll_write_ready(context))?;
-            match self.tcp.try_io(Interest::WRITABLE, &write) {
+            ready!(tcp.poll_write_ready(context))?;
+            match tcp.try_io(Interest::WRITABLE, &write) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
@@ -90,13 +92,13 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        Pin::new(&mut self.wire).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        let written = Pin::new(&mut self.wire).poll_write(context, bytes);
         self.note(written)
     }
 
@@ -108,27 +110,30 @@ impl AsyncWrite for Socket {
         let written = match slices.iter().position(stands_in) {
             Some(0) => self.poll_drain(context),
             Some(before) => self.poll_write_more(context, slices.get(..before).unwrap_or_default()),
-            None => joined::poll_write(&mut self.tcp, context, slices),
+            None => Pin::new(&mut self.wire).poll_write_vectored(context, slices),
         };
         self.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.wire.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.tcp).poll_flush(context))?;
+        if self.wire.is_stuck() {
+            let taken = Pin::new(&mut self.wire).poll_flush(context);
+            ready!(self.note(taken.map_ok(|()| 0)))?;
+        }
         if self.activity.is_piping() {
             // Nothing more is taken into the pipe for a client that takes nothing (HARDENING P11).
-            let takes = self.poll_out(context, || takes_more(&self.tcp));
+            let takes = self.poll_out(context, || takes_more(self.wire.tcp()));
             ready!(self.note(takes))?;
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+        Pin::new(&mut self.wire).poll_shutdown(context)
     }
 }
 
@@ -145,6 +150,15 @@ pub(super) enum Transport {
     Plain(Socket),
     /// On the heap, so that plain connections do not carry its size.
     Tls(Box<TlsStream<Socket>>),
+}
+
+impl Transport {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Transport::Plain(socket) => socket,
+            Transport::Tls(stream) => stream.get_mut().0,
+        }
+    }
 }
 
 /// Polls whichever it is.
@@ -171,7 +185,8 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(super) fn new(transport: Transport, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(mut transport: Transport, activity: Arc<Activity>) -> Self {
+        transport.socket().wire.join();
         Self { transport, prefix: Bytes::new(), looked_at: 0, activity, guard: None, lines: None }
     }
 
@@ -195,7 +210,7 @@ impl ClientStream {
         loop {
             let Some(free) = read.get_mut(length..) else { return Ok(true) };
             let count = match &mut self.transport {
-                Transport::Plain(socket) => socket.tcp.read(free).await?,
+                Transport::Plain(socket) => socket.wire.read(free).await?,
                 Transport::Tls(stream) => stream.read(free).await?,
             };
             self.activity.received();
@@ -216,11 +231,11 @@ impl ClientStream {
             return Ok(());
         }
         match &self.transport {
-            Transport::Plain(socket) => socket.tcp.readable().await,
+            Transport::Plain(socket) => socket.wire.tcp().readable().await,
             Transport::Tls(stream) => match stream.get_ref() {
                 // It has decrypted something already, or its client's good-bye.
                 (_, session) if !session.wants_read() => Ok(()),
-                (socket, _) => socket.tcp.readable().await,
+                (socket, _) => socket.wire.tcp().readable().await,
             },
         }
     }
@@ -232,7 +247,7 @@ impl ClientStream {
             Transport::Plain(socket) => socket,
             Transport::Tls(stream) => stream.get_ref().0,
         };
-        SockRef::from(&socket.tcp).set_recv_buffer_size(RECEIVED)
+        SockRef::from(socket.wire.tcp()).set_recv_buffer_size(RECEIVED)
     }
 
     /// Bytes that were read of it, to be read first.

@@ -5,15 +5,14 @@
 
 use super::head::HeadBound;
 use super::sent::Sent;
-use crate::joined;
 use crate::pipe::splice;
+use crate::wire::Wire;
 use socket2::SockRef;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf, Take};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// One less than what hyper would have to be given to ask for twice as much the next time.
@@ -32,16 +31,16 @@ pub(super) struct UpstreamSocket {
     stream: Stream,
     head: HeadBound,
     sent: Sent,
-    /// Whether all that was to be sent is with the kernel.
+    /// Whether all that was to be sent was given to the socket.
     flushed: bool,
     /// Bytes that are read of it at once, at most.
     piece: u64,
 }
 
 enum Stream {
-    Plain(Take<TcpStream>),
+    Plain(Take<Wire>),
     /// On the heap, so that plain connections do not carry its size.
-    Tls(Box<Take<TlsStream<TcpStream>>>),
+    Tls(Box<Take<TlsStream<Wire>>>),
 }
 
 /// Whatever it is, as a stream to be polled.
@@ -55,11 +54,13 @@ macro_rules! pass {
 }
 
 impl UpstreamSocket {
-    pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self::new(Stream::Plain(tcp.take(PIECE)))
+    pub(super) fn plain(mut wire: Wire) -> Self {
+        wire.join();
+        Self::new(Stream::Plain(wire.take(PIECE)))
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn tls(mut stream: TlsStream<Wire>) -> Self {
+        stream.get_mut().0.join();
         Self::new(Stream::Tls(Box::new(stream.take(PIECE))))
     }
 
@@ -74,7 +75,7 @@ impl UpstreamSocket {
 
     /// Whether all that was to be sent is with the kernel.
     pub(super) fn is_flushed(&self) -> bool {
-        self.flushed
+        self.flushed && self.wire().is_clear()
     }
 
     /// Gives the kernel more room for what comes, for an answer of which we hold nothing. That cannot be undone: its peer may send as much
@@ -84,7 +85,7 @@ impl UpstreamSocket {
             return Ok(());
         }
         self.piece = WIDE_PIECE;
-        SockRef::from(self.tcp()).set_recv_buffer_size(WIDE)
+        SockRef::from(self.wire().tcp()).set_recv_buffer_size(WIDE)
     }
 
     /// Moves some of what comes into an empty pipe, `limit` bytes at most; 0: the upstream has closed the connection.
@@ -95,7 +96,7 @@ impl UpstreamSocket {
         limit: usize,
     ) -> Poll<io::Result<usize>> {
         let Stream::Plain(socket) = &self.stream else { return Poll::Ready(Err(io::ErrorKind::Unsupported.into())) };
-        let tcp = socket.get_ref();
+        let tcp = socket.get_ref().tcp();
         loop {
             ready!(tcp.poll_read_ready(context))?;
             match tcp.try_io(Interest::READABLE, || splice(tcp, pipe, limit)) {
@@ -117,10 +118,10 @@ impl UpstreamSocket {
 
     /// Bytes that the kernel takes before it has sent what it has. An answer waits for its request, a tunnel's service for nothing.
     pub(super) fn bound_unsent(&self) -> io::Result<()> {
-        SockRef::from(self.tcp()).set_tcp_notsent_lowat(UNSENT)
+        SockRef::from(self.wire().tcp()).set_tcp_notsent_lowat(UNSENT)
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn wire(&self) -> &Wire {
         match &self.stream {
             Stream::Plain(socket) => socket.get_ref(),
             Stream::Tls(socket) => socket.get_ref().get_ref().0,
@@ -166,10 +167,7 @@ impl AsyncWrite for UpstreamSocket {
     ) -> Poll<io::Result<usize>> {
         self.sent.note_vectored(slices);
         self.flushed = false;
-        match &mut self.stream {
-            Stream::Plain(socket) => joined::poll_write(socket.get_mut(), context, slices),
-            Stream::Tls(socket) => Pin::new(socket.get_mut()).poll_write_vectored(context, slices),
-        }
+        pass!(self, poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,5 +1,6 @@
 //! TLS towards services (rustls): who may have signed their certificates, and whom we say we are.
 
+use crate::wire::Wire;
 use gateway_config::{Protocol, UpstreamTls};
 use gateway_core::{Error, Kind, Retry};
 use rustls::crypto::aws_lc_rs;
@@ -8,7 +9,6 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -66,7 +66,7 @@ impl Connector {
         Self { connector: TlsConnector::from(config), name: ServerName::try_from(name.to_owned()).ok() }
     }
 
-    pub(super) async fn connect(&self, socket: TcpStream, address: SocketAddr) -> Result<TlsStream<TcpStream>, Error> {
+    pub(super) async fn connect(&self, socket: Wire, address: SocketAddr) -> Result<TlsStream<Wire>, Error> {
         let unnamed = || Error::new(Kind::TlsProtocolError, format!("{address} has a host that TLS has no name for"));
         let name = self.name.clone().ok_or_else(unnamed)?;
         let wants_http2 = self.connector.config().alpn_protocols.iter().any(|protocol| protocol == b"h2");

@@ -8,6 +8,7 @@ pub(super) use http2::Http2;
 use super::sent::Sent;
 use super::socket::UpstreamSocket;
 use super::tls;
+use crate::wire::Wire;
 use bytes::Bytes;
 use gateway_config::{Protocol, UpstreamLimits};
 use gateway_core::{Body, Error, Kind, Origin, Retry};
@@ -72,6 +73,7 @@ impl Dialer {
         let socket = TcpStream::connect(address).await.map_err(refused)?;
         socket.set_nodelay(true).map_err(refused)?;
         SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER).map_err(refused)?;
+        let socket = Wire::new(socket);
         let socket = match &self.tls {
             None => UpstreamSocket::plain(socket),
             Some(tls) => UpstreamSocket::tls(tls.connect(socket, address).await?),

@@ -1,0 +1,134 @@
+//! A connection of TCP whose little writes go out together with others'.
+//!
+//! Who is at the other end of a connection over loopback, and sleeps, is woken by what is sent: that costs as much as all else that the kernel
+//! does for it. A worker that sends whenever it has something to send leaves its peers the time to go to sleep again; one that does
+//! what is to be done for all that have come, and then sends one after the other, wakes each of them once. The kernel's code is in the
+//! cache from the second one on, too, wherever the peers are.
+
+mod out;
+mod outbox;
+
+use out::Out;
+use outbox::LITTLE;
+pub(crate) use outbox::send_together;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Once it has joined others, a write that has succeeded may still be in the thread's outbox, a flushed one too. Where the kernel does not
+/// take it then, the task that wrote it is woken, and has to flush or to write whenever it is: that waits until the rest is taken, or
+/// says why it never will. Of a connection that is dropped the outbox still sends what the kernel takes.
+pub(crate) struct Wire {
+    read: OwnedReadHalf,
+    out: Arc<Out>,
+    has_joined: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        let (read, half) = tcp.into_split();
+        Self { read, out: Arc::new(Out::new(half)), has_joined: false }
+    }
+
+    /// From now on little that is written goes out with others'.
+    pub(crate) fn join(&mut self) {
+        self.has_joined = true;
+    }
+
+    /// To be written to only once it is clear.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.read.as_ref()
+    }
+
+    /// Whether all that was written is with the kernel.
+    pub(crate) fn is_clear(&self) -> bool {
+        !self.out.is_held() && !self.out.is_stuck()
+    }
+
+    /// Whether the kernel has not taken all that the outbox held.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.out.is_stuck()
+    }
+
+    /// Gives the kernel all that was written.
+    pub(crate) fn poll_clear(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.out.is_held() {
+            outbox::send();
+            if self.out.is_held() {
+                return soon(context);
+            }
+        }
+        self.out.poll_rest(context)
+    }
+
+    /// The half that is written to, clear.
+    fn poll_half(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Pin<&mut OwnedWriteHalf>>> {
+        ready!(self.poll_clear(context))?;
+        match Arc::get_mut(&mut self.out) {
+            Some(out) => Poll::Ready(out.half_mut().map(Pin::new)),
+            None => soon(context),
+        }
+    }
+}
+
+/// Another thread's outbox has something of it: the connection has moved.
+#[cold]
+fn soon<T>(context: &Context<'_>) -> Poll<T> {
+    context.waker().wake_by_ref();
+    Poll::Pending
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    /// All of it, where it is little.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if length <= LITTLE && self.has_joined {
+            ready!(self.poll_clear(context))?;
+            if outbox::hold(&self.out, slices, context.waker()) {
+                return Poll::Ready(Ok(length));
+            }
+        }
+        let half = ready!(self.poll_half(context))?;
+        match slices {
+            [slice] => half.poll_write(context, slice),
+            _ => half.poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.out.poll_rest(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_half(context))?.poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

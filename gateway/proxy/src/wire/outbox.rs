@@ -1,0 +1,109 @@
+//! Little writes of many connections, until what has come to a thread has been looked at.
+
+use super::out::Out;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+/// Bytes that are held of a connection, at most: a frame of less than a page. A kernel takes them in one piece (`send`) with less work than
+/// in several (`writev`), by more than it costs to copy a head and a small body side by side (decision record 0024).
+pub(super) const LITTLE: usize = 3 * 1024;
+
+/// Writes that are held, at most: the requests of a turn that begins eight, and as many answers.
+pub(super) const WRITES: usize = 16;
+
+thread_local! {
+    static OUTBOX: RefCell<Outbox> = const { RefCell::new(Outbox { held: Held::new(), sender: None }) };
+}
+
+struct Outbox {
+    held: Held,
+    /// The task that sends what is held, where there is one.
+    sender: Option<Waker>,
+}
+
+struct Held {
+    writes: Vec<Write>,
+    bytes: Vec<u8>,
+}
+
+struct Write {
+    out: Arc<Out>,
+    /// Where its bytes end; they begin with the end of the one before.
+    end: usize,
+    waker: Waker,
+}
+
+impl Held {
+    const fn new() -> Self {
+        Self { writes: Vec::new(), bytes: Vec::new() }
+    }
+
+    fn send(&mut self) {
+        let mut start = 0;
+        for Write { out, end, waker } in self.writes.drain(..) {
+            out.send(self.bytes.get(start..end).unwrap_or_default(), waker);
+            start = end;
+        }
+        self.bytes.clear();
+    }
+}
+
+/// While this runs, what is written on its thread is held. Woken by the first write, it comes behind all tasks that were ready by then, and
+/// before the thread rests: so it sends once for all of them.
+pub(crate) async fn send_together() {
+    let _over = Over;
+    poll_fn(|context| {
+        send();
+        OUTBOX.with_borrow_mut(|outbox| match &outbox.sender {
+            Some(sender) if sender.will_wake(context.waker()) => {}
+            _ => outbox.sender = Some(context.waker().clone()),
+        });
+        Poll::<()>::Pending
+    })
+    .await;
+}
+
+struct Over;
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let sender = OUTBOX.with_borrow_mut(|outbox| outbox.sender.take());
+        drop(sender);
+        send();
+    }
+}
+
+/// Takes a write of a connection of which nothing is held, and says whether it did. Not where nobody would send it.
+pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> bool {
+    let writes = OUTBOX.with_borrow_mut(|outbox| {
+        let sender = outbox.sender.as_ref()?;
+        let Held { writes, bytes } = &mut outbox.held;
+        if writes.is_empty() {
+            sender.wake_by_ref();
+        }
+        slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
+        out.hold();
+        writes.push(Write { out: Arc::clone(out), end: bytes.len(), waker: waker.clone() });
+        Some(writes.len())
+    });
+    if writes == Some(WRITES) {
+        send();
+    }
+    writes.is_some()
+}
+
+/// Sends all that this thread holds.
+pub(super) fn send() {
+    // Whoever is woken or dropped by this may come here again.
+    let mut held = OUTBOX.with_borrow_mut(|outbox| mem::replace(&mut outbox.held, Held::new()));
+    held.send();
+    OUTBOX.with_borrow_mut(|outbox| {
+        if outbox.held.writes.is_empty() {
+            outbox.held = held;
+        }
+    });
+}
