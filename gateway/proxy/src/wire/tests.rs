@@ -1,3 +1,5 @@
+//! Connections over loopback, whose other ends wait for nothing.
+
 use super::*;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read as _};
