@@ -25,3 +25,6 @@ mod turns;
 pub mod upstream;
 mod wire;
 pub mod workers;
+
+/// Fields of a head for which hyper has room of itself. Where it is told a number, the same one too, it fills the room for each head it reads.
+const ROOM_FOR_FIELDS: usize = 100;

@@ -4,6 +4,7 @@ use super::activity::Activity;
 use super::connection::{Client, Left, Served, answer, arrived, drive, of};
 use super::socket::ClientStream;
 use super::{Settings, Shared};
+use crate::ROOM_FOR_FIELDS;
 use crate::completion::ResponseBody;
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
@@ -88,11 +89,10 @@ where
     S: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
 {
     let mut builder = http1::Builder::new();
-    builder
-        .half_close(true)
-        .max_headers(settings.limits.headers)
-        .max_header_size(settings.limits.header)
-        .max_buf_size(BUFFER.max(settings.limits.header));
+    builder.half_close(true).max_header_size(settings.limits.header).max_buf_size(BUFFER.max(settings.limits.header));
+    if settings.limits.headers != ROOM_FOR_FIELDS {
+        builder.max_headers(settings.limits.headers);
+    }
     Box::new(builder.serve_connection(TokioIo::new(stream), service))
 }
 

@@ -8,6 +8,7 @@ pub(super) use http2::Http2;
 use super::sent::Sent;
 use super::socket::UpstreamSocket;
 use super::tls;
+use crate::ROOM_FOR_FIELDS;
 use crate::wire::Wire;
 use bytes::Bytes;
 use gateway_config::{Protocol, UpstreamLimits};
@@ -59,7 +60,10 @@ pub(super) struct Dialer {
 impl Dialer {
     pub(super) fn new(protocol: Protocol, limits: &UpstreamLimits, tls: Option<tls::Connector>) -> Self {
         let mut http1 = hyper::client::conn::http1::Builder::new();
-        http1.max_headers(limits.headers).max_header_size(limits.header).max_buf_size(limits.header.max(8192));
+        http1.max_header_size(limits.header).max_buf_size(limits.header.max(8192));
+        if limits.headers != ROOM_FOR_FIELDS {
+            http1.max_headers(limits.headers);
+        }
         Self { protocol, http1, limits: *limits, tls }
     }
 
