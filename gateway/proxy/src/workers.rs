@@ -10,11 +10,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 /// Tasks that a thread runs before it takes a connection that was given to it, however much it has to do.
 const GIVEN: u32 = 8;
+
+/// For so long what is to be sent waits, while the tasks that are ready run. A turn of short requests takes less; beside plugins that take
+/// long nothing waits for more than one of them.
+const PATIENCE: Duration = Duration::from_micros(250);
 
 /// All threads that serve. They end, and what they still do is cut, when this is dropped.
 pub struct Workers {
@@ -43,7 +48,7 @@ impl Workers {
             let mut builder = Builder::new_current_thread();
             let runtime = builder.enable_all().global_queue_interval(GIVEN).on_thread_park(turns::rest).build()?;
             let handle = runtime.handle().clone();
-            runtime.spawn(send_together());
+            runtime.spawn(send_together(PATIENCE));
             let mut stopped = stopped.clone();
             thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 // Only ever an error: the sender is gone.
@@ -85,7 +90,6 @@ impl Drop for Seat {
 mod tests {
     use super::*;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     #[tokio::test]
     async fn a_thread_that_hangs_is_noticed() {

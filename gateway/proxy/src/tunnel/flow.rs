@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_its_sink_finds_not_taken_after_it_was_flushed_is_sent_all_the_same() {
-        tokio::spawn(send_together());
+        tokio::spawn(send_together(Duration::from_secs(60)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let (mut sink, mut far) = (Wire::new(near.unwrap()), far.unwrap().0);

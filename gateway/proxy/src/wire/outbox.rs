@@ -1,12 +1,14 @@
 //! Little writes of many connections, until what has come to a thread has been looked at.
 
 use super::out::Out;
+use gateway_core::clock::now;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// Bytes that are held of a connection, at most: a frame of less than a page. A kernel takes them in one piece (`send`) with less work than
 /// in several (`writev`), by more than it costs to copy a head and a small body side by side (decision record 0024).
@@ -16,18 +18,22 @@ pub(super) const LITTLE: usize = 3 * 1024;
 pub(super) const WRITES: usize = 16;
 
 thread_local! {
-    static OUTBOX: RefCell<Outbox> = const { RefCell::new(Outbox { held: Held::new(), sender: None }) };
+    static OUTBOX: RefCell<Outbox> = const { RefCell::new(Outbox { held: Held::new(), sender: None, patience: Duration::ZERO }) };
 }
 
 struct Outbox {
     held: Held,
     /// The task that sends what is held, where there is one.
     sender: Option<Waker>,
+    /// After so long it does not wait for more.
+    patience: Duration,
 }
 
 struct Held {
     writes: Vec<Write>,
     bytes: Vec<u8>,
+    /// Of the first of them.
+    since: Option<Instant>,
 }
 
 struct Write {
@@ -39,7 +45,7 @@ struct Write {
 
 impl Held {
     const fn new() -> Self {
-        Self { writes: Vec::new(), bytes: Vec::new() }
+        Self { writes: Vec::new(), bytes: Vec::new(), since: None }
     }
 
     fn send(&mut self) {
@@ -49,18 +55,19 @@ impl Held {
             start = end;
         }
         self.bytes.clear();
+        self.since = None;
     }
 }
 
 /// While this runs, what is written on its thread is held. Woken by the first write, it comes behind all tasks that were ready by then, and
-/// before the thread rests: so it sends once for all of them.
-pub(crate) async fn send_together() {
+/// before the thread rests: so it sends once for all of them. Where those take longer than `patience`, the next write sends what is held.
+pub(crate) async fn send_together(patience: Duration) {
     let _over = Over;
     poll_fn(|context| {
         send();
         OUTBOX.with_borrow_mut(|outbox| match &outbox.sender {
             Some(sender) if sender.will_wake(context.waker()) => {}
-            _ => outbox.sender = Some(context.waker().clone()),
+            _ => (outbox.sender, outbox.patience) = (Some(context.waker().clone()), patience),
         });
         Poll::<()>::Pending
     })
@@ -79,21 +86,23 @@ impl Drop for Over {
 
 /// Takes a write of a connection of which nothing is held, and says whether it did. Not where nobody would send it.
 pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> bool {
-    let writes = OUTBOX.with_borrow_mut(|outbox| {
+    let is_due = OUTBOX.with_borrow_mut(|outbox| {
         let sender = outbox.sender.as_ref()?;
-        let Held { writes, bytes } = &mut outbox.held;
-        if writes.is_empty() {
+        let Held { writes, bytes, since } = &mut outbox.held;
+        let now = now();
+        let since = *since.get_or_insert_with(|| {
             sender.wake_by_ref();
-        }
+            now
+        });
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         out.hold();
         writes.push(Write { out: Arc::clone(out), end: bytes.len(), waker: waker.clone() });
-        Some(writes.len())
+        Some(writes.len() >= WRITES || now.saturating_duration_since(since) >= outbox.patience)
     });
-    if writes == Some(WRITES) {
+    if is_due == Some(true) {
         send();
     }
-    writes.is_some()
+    is_due.is_some()
 }
 
 /// Sends all that this thread holds.

@@ -28,12 +28,15 @@ fn came(theirs: &mut std::net::TcpStream) -> Vec<u8> {
     came
 }
 
-/// Runs on a thread of its own kind: what is written is sent together, or not.
-fn run(is_together: bool, test: impl Future<Output = ()>) {
+/// No test takes as long.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Runs where what is written is sent together, or not.
+fn run(patience: Option<Duration>, test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        if is_together {
-            tokio::spawn(send_together());
+        if let Some(patience) = patience {
+            tokio::spawn(send_together(patience));
         }
         tokio::time::timeout(Duration::from_secs(30), test).await.unwrap();
     });
@@ -49,8 +52,8 @@ async fn writable() -> (Wire, std::net::TcpStream) {
 
 #[test]
 fn what_comes_is_what_was_written_held_or_not() {
-    for is_together in [true, false] {
-        run(is_together, async {
+    for patience in [Some(LONG), Some(Duration::ZERO), None] {
+        run(patience, async {
             let (mut wire, mut theirs) = writable().await;
             for lengths in [&[5][..], &[0, 5], &[200, 1024], &[LITTLE - 1, 1], &[LITTLE, 1], &[1, 0, LITTLE, 7], &[0]] {
                 let pieces: Vec<Vec<u8>> = (b'a'..).zip(lengths).map(|(byte, length)| vec![byte; *length]).collect();
@@ -69,7 +72,7 @@ fn what_comes_is_what_was_written_held_or_not() {
 
 #[test]
 fn little_goes_out_behind_what_was_ready_and_at_once_where_it_is_much_or_many() {
-    run(true, async {
+    run(Some(LONG), async {
         let (mut first, mut to_first) = writable().await;
         let (mut second, mut to_second) = writable().await;
         first.write_all(b"first").await.unwrap();
@@ -102,8 +105,17 @@ fn little_goes_out_behind_what_was_ready_and_at_once_where_it_is_much_or_many() 
 }
 
 #[test]
+fn what_was_held_for_long_does_not_wait_for_more() {
+    run(Some(Duration::ZERO), async {
+        let (mut first, mut to_first) = writable().await;
+        first.write_all(b"first").await.unwrap();
+        assert_eq!(came(&mut to_first), b"first");
+    });
+}
+
+#[test]
 fn what_the_kernel_does_not_take_is_waited_for() {
-    run(true, async {
+    run(Some(LONG), async {
         let (mut wire, theirs) = writable().await;
         // As much as there is room for.
         let mut written = 0;
@@ -131,7 +143,7 @@ fn what_the_kernel_does_not_take_is_waited_for() {
 /// The task that wrote is woken, though it waits for nothing that was written.
 #[test]
 fn a_write_that_failed_after_it_was_held_is_told_to_its_task() {
-    run(true, async {
+    run(Some(LONG), async {
         let (mut wire, theirs) = writable().await;
         socket2::SockRef::from(wire.tcp()).shutdown(Shutdown::Write).unwrap();
         let mut is_written = false;
@@ -154,7 +166,7 @@ fn a_write_that_failed_after_it_was_held_is_told_to_its_task() {
 
 #[test]
 fn what_is_held_of_a_connection_that_is_gone_is_sent() {
-    run(true, async {
+    run(Some(LONG), async {
         let (mut dropped, mut to_dropped) = writable().await;
         let (mut shut, mut to_shut) = writable().await;
         dropped.write_all(b"last").await.unwrap();
@@ -164,7 +176,7 @@ fn what_is_held_of_a_connection_that_is_gone_is_sent() {
         assert_eq!([came(&mut to_dropped), came(&mut to_shut)], [b"last end", b"last end"]);
     });
     let (mut wire, mut theirs) = (None, None);
-    run(true, async {
+    run(Some(LONG), async {
         // The thread's last words.
         let (mut left, to_left) = writable().await;
         left.write_all(b"last").await.unwrap();
