@@ -26,5 +26,5 @@ pub mod upstream;
 mod wire;
 pub mod workers;
 
-/// Fields of a head for which hyper has room of itself. Where it is told a number, the same one too, it fills the room for each head it reads.
+/// Fields of a head that hyper has room for by default. Told any number, this one too, it fills that room for each head that it reads.
 const ROOM_FOR_FIELDS: usize = 100;

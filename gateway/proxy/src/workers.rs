@@ -17,8 +17,8 @@ use tokio::sync::watch;
 /// Tasks that a thread runs before it takes a connection that was given to it, however much it has to do.
 const GIVEN: u32 = 8;
 
-/// For so long what is to be sent waits, while the tasks that are ready run. A turn of short requests takes less; beside plugins that take
-/// long nothing waits for more than one of them.
+/// For so long what is to be sent waits while the tasks that are ready run. Those of a turn of short requests take less; beside plugins that
+/// compute, nothing waits for more than one of them.
 const PATIENCE: Duration = Duration::from_micros(250);
 
 /// All threads that serve. They end, and what they still do is cut, when this is dropped.

@@ -12,6 +12,7 @@ use crate::entry::{self, Arrived, Connection, Secure};
 use crate::forward::Peer;
 use crate::tunnel::Tunnel;
 use crate::turns::{self, Place};
+use crate::wire;
 use gateway_core::clock::now;
 use gateway_core::dispatch::BoxFuture;
 use http::header::CONNECTION;
@@ -279,6 +280,7 @@ pub(super) async fn drive(
         }
     };
     let end = poll_fn(|context: &mut Context<'_>| {
+        wire::send_overdue();
         // HTTP/2 has its streams under way apart, and they end before their last frames are sent.
         if guard.is_some() || !activity.is_at_rest() {
             turns::goes_on();

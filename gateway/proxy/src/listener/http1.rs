@@ -114,7 +114,7 @@ where
 #[cold]
 #[inline(never)]
 fn through(tunnel: Box<Tunnel>, mut stream: ClientStream) -> BoxFuture<'static, ()> {
-    stream.read_as_it_is();
+    stream.pass_as_it_is();
     if let Err(error) = stream.bound_received() {
         tracing::debug!(%error, "what a tunnel may pin has no bound");
     }

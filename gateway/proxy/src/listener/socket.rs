@@ -261,9 +261,10 @@ impl ClientStream {
         self.lines = Some(Lines::new());
     }
 
-    /// What comes from now on is another protocol's.
-    pub(super) fn read_as_it_is(&mut self) {
+    /// What comes and goes from now on is another protocol's.
+    pub(super) fn pass_as_it_is(&mut self) {
         self.lines = None;
+        self.transport.socket().wire.leave();
     }
 
     pub(super) fn guard(&mut self, guard: Arc<Guard>) {

@@ -5,6 +5,7 @@
 
 use super::flood::Guard;
 use crate::alarm::Alarm;
+use crate::wire;
 use futures_util::task::AtomicWaker;
 use gateway_core::clock::{moment, ticks};
 use std::future::Future;
@@ -98,6 +99,7 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        wire::send_overdue();
         if this.is_tunnel {
             this.stream.given_up.register(context.waker());
             if this.stream.is_given_up.load(Ordering::Relaxed) {

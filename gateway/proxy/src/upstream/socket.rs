@@ -54,18 +54,18 @@ macro_rules! pass {
 }
 
 impl UpstreamSocket {
-    pub(super) fn plain(mut wire: Wire) -> Self {
-        wire.join();
+    pub(super) fn plain(wire: Wire) -> Self {
         Self::new(Stream::Plain(wire.take(PIECE)))
     }
 
-    pub(super) fn tls(mut stream: TlsStream<Wire>) -> Self {
-        stream.get_mut().0.join();
+    pub(super) fn tls(stream: TlsStream<Wire>) -> Self {
         Self::new(Stream::Tls(Box::new(stream.take(PIECE))))
     }
 
     fn new(stream: Stream) -> Self {
-        Self { stream, head: HeadBound::new(), sent: Sent::default(), flushed: true, piece: PIECE }
+        let mut socket = Self { stream, head: HeadBound::new(), sent: Sent::default(), flushed: true, piece: PIECE };
+        socket.wire_mut().join();
+        socket
     }
 
     /// Whether what comes on it can be moved into a pipe.
@@ -116,9 +116,21 @@ impl UpstreamSocket {
         self.sent.clone()
     }
 
+    /// What is said on it from now on is another protocol's.
+    pub(super) fn pass_as_it_is(&mut self) {
+        self.wire_mut().leave();
+    }
+
     /// Bytes that the kernel takes before it has sent what it has. An answer waits for its request, a tunnel's service for nothing.
     pub(super) fn bound_unsent(&self) -> io::Result<()> {
         SockRef::from(self.wire().tcp()).set_tcp_notsent_lowat(UNSENT)
+    }
+
+    fn wire_mut(&mut self) -> &mut Wire {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.get_mut(),
+            Stream::Tls(socket) => socket.get_mut().get_mut().0,
+        }
     }
 
     fn wire(&self) -> &Wire {

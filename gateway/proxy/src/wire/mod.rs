@@ -10,7 +10,7 @@ mod outbox;
 
 use out::Out;
 use outbox::LITTLE;
-pub(crate) use outbox::send_together;
+pub(crate) use outbox::{send_overdue, send_together};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Once it has joined others, a write that has succeeded may still be in the thread's outbox, a flushed one too. Where the kernel does not
-/// take it then, the task that wrote it is woken, and has to flush or to write whenever it is: that waits until the rest is taken, or
-/// says why it never will. Of a connection that is dropped the outbox still sends what the kernel takes.
+/// While it has joined others, `Ok` of a write or a flush may only mean that the thread's outbox has the bytes. If the kernel does not take
+/// them then, the task that wrote is woken. Whenever it is polled it has to flush or to write: that waits for the rest, or tells the error. Of
+/// a connection that is dropped the outbox still sends what the kernel takes.
 pub(crate) struct Wire {
     read: OwnedReadHalf,
     out: Arc<Out>,
@@ -39,7 +39,12 @@ impl Wire {
         self.has_joined = true;
     }
 
-    /// To be written to only once it is clear.
+    /// From now on what is written or flushed is with the kernel.
+    pub(crate) fn leave(&mut self) {
+        self.has_joined = false;
+    }
+
+    /// To be written to only once it is clear: bytes would change places.
     pub(crate) fn tcp(&self) -> &TcpStream {
         self.read.as_ref()
     }
@@ -122,7 +127,10 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.out.poll_rest(context)
+        match self.has_joined {
+            true => self.out.poll_rest(context),
+            false => self.poll_clear(context),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

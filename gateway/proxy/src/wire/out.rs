@@ -34,7 +34,7 @@ impl Out {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
+        self.held.load(Ordering::Acquire)
     }
 
     pub(super) fn is_stuck(&self) -> bool {
@@ -58,7 +58,7 @@ impl Out {
             self.stuck.store(true, Ordering::Relaxed);
             waker.wake();
         }
-        self.held.store(false, Ordering::Relaxed);
+        self.held.store(false, Ordering::Release);
     }
 
     /// Sends what the kernel did not take, if that is so.
@@ -87,7 +87,7 @@ impl Out {
                         Err(error) => *rest = Err(error),
                     }
                 }
-                // It is told once what it was, and that it is so from then on.
+                // The error itself is told once, and from then on that there was one.
                 Err(error) => return Poll::Ready(Err(std::mem::replace(error, io::ErrorKind::BrokenPipe.into()))),
             }
         }
@@ -97,7 +97,7 @@ impl Out {
 impl Drop for Out {
     fn drop(&mut self) {
         if let Some(half) = self.half.take() {
-            // It would say that all was sent.
+            // It would shut the connection down first: an end as of what is whole, also where the close that follows resets it.
             half.forget();
         }
     }

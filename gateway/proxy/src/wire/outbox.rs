@@ -25,7 +25,7 @@ struct Outbox {
     held: Held,
     /// The task that sends what is held, where there is one.
     sender: Option<Waker>,
-    /// After so long it does not wait for more.
+    /// For so long what is held waits for the tasks that are ready.
     patience: Duration,
 }
 
@@ -59,8 +59,8 @@ impl Held {
     }
 }
 
-/// While this runs, what is written on its thread is held. Woken by the first write, it comes behind all tasks that were ready by then, and
-/// before the thread rests: so it sends once for all of them. Where those take longer than `patience`, the next write sends what is held.
+/// While this runs, little that is written on its thread, to connections that have joined, is held. Woken by the first write, it comes behind
+/// all tasks that were ready by then, and before the thread rests: so it sends once for all of them.
 pub(crate) async fn send_together(patience: Duration) {
     let _over = Over;
     poll_fn(|context| {
@@ -86,23 +86,32 @@ impl Drop for Over {
 
 /// Takes a write of a connection of which nothing is held, and says whether it did. Not where nobody would send it.
 pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> bool {
-    let is_due = OUTBOX.with_borrow_mut(|outbox| {
+    let writes = OUTBOX.with_borrow_mut(|outbox| {
         let sender = outbox.sender.as_ref()?;
         let Held { writes, bytes, since } = &mut outbox.held;
-        let now = now();
-        let since = *since.get_or_insert_with(|| {
+        since.get_or_insert_with(|| {
             sender.wake_by_ref();
-            now
+            now()
         });
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         out.hold();
         writes.push(Write { out: Arc::clone(out), end: bytes.len(), waker: waker.clone() });
-        Some(writes.len() >= WRITES || now.saturating_duration_since(since) >= outbox.patience)
+        Some(writes.len())
     });
-    if is_due == Some(true) {
+    if writes.is_some_and(|writes| writes >= WRITES) {
         send();
     }
-    is_due.is_some()
+    writes.is_some()
+}
+
+/// Sends what this thread has held for long enough. To be called before a request goes on, which may take long.
+pub(crate) fn send_overdue() {
+    let is_overdue = OUTBOX.with_borrow(|outbox| {
+        outbox.held.since.is_some_and(|since| now().saturating_duration_since(since) >= outbox.patience)
+    });
+    if is_overdue {
+        send();
+    }
 }
 
 /// Sends all that this thread holds.

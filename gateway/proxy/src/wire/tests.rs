@@ -52,7 +52,7 @@ async fn writable() -> (Wire, std::net::TcpStream) {
 
 #[test]
 fn what_comes_is_what_was_written_held_or_not() {
-    for patience in [Some(LONG), Some(Duration::ZERO), None] {
+    for patience in [Some(LONG), None] {
         run(patience, async {
             let (mut wire, mut theirs) = writable().await;
             for lengths in [&[5][..], &[0, 5], &[200, 1024], &[LITTLE - 1, 1], &[LITTLE, 1], &[1, 0, LITTLE, 7], &[0]] {
@@ -106,10 +106,40 @@ fn little_goes_out_behind_what_was_ready_and_at_once_where_it_is_much_or_many() 
 
 #[test]
 fn what_was_held_for_long_does_not_wait_for_more() {
-    run(Some(Duration::ZERO), async {
-        let (mut first, mut to_first) = writable().await;
-        first.write_all(b"first").await.unwrap();
-        assert_eq!(came(&mut to_first), b"first");
+    for (patience, expected) in [(Duration::ZERO, &b"held"[..]), (LONG, b"")] {
+        run(Some(patience), async {
+            let (mut wire, mut theirs) = writable().await;
+            wire.write_all(b"held").await.unwrap();
+            assert!(!wire.is_clear());
+            send_overdue();
+            assert_eq!(came(&mut theirs), expected);
+        });
+    }
+}
+
+#[test]
+fn who_has_left_waits_for_the_kernel() {
+    run(Some(LONG), async {
+        let (mut wire, theirs) = writable().await;
+        let mut written = 0;
+        while let Ok(count) = wire.tcp().try_write(&[b'x'; 100_000]) {
+            written += count;
+        }
+        wire.write_all(b"held").await.unwrap();
+        wire.leave();
+        let flushing = tokio::spawn(async move {
+            wire.flush().await.unwrap();
+            assert!(wire.is_clear());
+            wire.write_all(b"more").await.unwrap();
+            assert!(wire.is_clear());
+        });
+        yield_now().await;
+        assert!(!flushing.is_finished());
+        let mut all = Vec::new();
+        TcpStream::from_std(theirs).unwrap().read_to_end(&mut all).await.unwrap();
+        assert!(all.ends_with(b"xheldmore"));
+        assert_eq!(all.len(), written + b"heldmore".len());
+        flushing.await.unwrap();
     });
 }
 

@@ -80,7 +80,8 @@ impl Http1 {
     pub(super) fn switch(mut self) -> Option<(UpstreamSocket, Bytes)> {
         self.drive(&mut Context::from_waker(Waker::noop()));
         let Parts { io, read_buf, .. } = *self.left?;
-        let socket = io.into_inner();
+        let mut socket = io.into_inner();
+        socket.pass_as_it_is();
         if let Err(error) = socket.bound_unsent() {
             tracing::debug!(%error, "what a tunnel may pin has no bound");
         }
