@@ -9,10 +9,11 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio_stream::StreamExt as _;
 
@@ -33,8 +34,16 @@ pub struct Rabbit {
     tls: Option<[String; 3]>,
 }
 
+/// On a port that the system gives to nobody by itself (Linux begins at 32768): who is started again finds its own still free.
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
+        if let Ok(socket) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return socket.local_addr().unwrap();
+        }
+    }
 }
 
 impl Rabbit {
@@ -140,6 +149,8 @@ impl Rabbit {
         };
         let config = format!("{listeners}log.console = false\nlog.file.level = warning\n");
         fs::write(folder.join("rabbitmq.conf"), config).unwrap();
+        // Of the one before.
+        let _ = fs::remove_file(folder.join("pid"));
         let at = |name: &str| folder.join(name);
         let variables = [
             ("HOME", folder.clone()),
