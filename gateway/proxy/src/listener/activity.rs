@@ -77,7 +77,7 @@ impl Activity {
         end(&self.head_since);
     }
 
-    /// The peer took bytes.
+    /// The peer took bytes, or the outbox little of them.
     pub(super) fn written(&self) {
         end(&self.blocked_since);
     }

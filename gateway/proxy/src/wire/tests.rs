@@ -28,6 +28,18 @@ fn came(theirs: &mut std::net::TcpStream) -> Vec<u8> {
     came
 }
 
+/// Writes as much as there is room for.
+fn fill(wire: &Wire) -> usize {
+    std::iter::from_fn(|| wire.tcp().try_write(&[b'x'; 100_000]).ok()).sum()
+}
+
+/// What comes until the other end has no more.
+async fn rest(theirs: std::net::TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    TcpStream::from_std(theirs).unwrap().read_to_end(&mut all).await.unwrap();
+    all
+}
+
 /// No test takes as long.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -121,10 +133,7 @@ fn what_was_held_for_long_does_not_wait_for_more() {
 fn who_has_left_waits_for_the_kernel() {
     run(Some(LONG), async {
         let (mut wire, theirs) = writable().await;
-        let mut written = 0;
-        while let Ok(count) = wire.tcp().try_write(&[b'x'; 100_000]) {
-            written += count;
-        }
+        let written = fill(&wire);
         wire.write_all(b"held").await.unwrap();
         wire.leave();
         let flushing = tokio::spawn(async move {
@@ -135,8 +144,7 @@ fn who_has_left_waits_for_the_kernel() {
         });
         yield_now().await;
         assert!(!flushing.is_finished());
-        let mut all = Vec::new();
-        TcpStream::from_std(theirs).unwrap().read_to_end(&mut all).await.unwrap();
+        let all = rest(theirs).await;
         assert!(all.ends_with(b"xheldmore"));
         assert_eq!(all.len(), written + b"heldmore".len());
         flushing.await.unwrap();
@@ -147,11 +155,7 @@ fn who_has_left_waits_for_the_kernel() {
 fn what_the_kernel_does_not_take_is_waited_for() {
     run(Some(LONG), async {
         let (mut wire, theirs) = writable().await;
-        // As much as there is room for.
-        let mut written = 0;
-        while let Ok(count) = wire.tcp().try_write(&[b'x'; 100_000]) {
-            written += count;
-        }
+        let mut written = fill(&wire);
         wire.write_all(b"held").await.unwrap();
         written += b"held".len();
         let flushing = tokio::spawn(async move {
@@ -162,8 +166,7 @@ fn what_the_kernel_does_not_take_is_waited_for() {
             wire.write_all(b"more").await.unwrap();
             wire.shutdown().await.unwrap();
         });
-        let mut all = Vec::new();
-        TcpStream::from_std(theirs).unwrap().read_to_end(&mut all).await.unwrap();
+        let all = rest(theirs).await;
         assert!(all.ends_with(b"xheldmore"));
         assert_eq!(all.len(), written + b"more".len());
         flushing.await.unwrap();
