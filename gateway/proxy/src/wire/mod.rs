@@ -1,9 +1,8 @@
 //! A connection of TCP whose little writes go out together with others'.
 //!
-//! Who is at the other end of a connection over loopback, and sleeps, is woken by what is sent: that costs as much as all else that the kernel
-//! does for it. A worker that sends whenever it has something to send leaves its peers the time to go to sleep again; one that does
-//! what is to be done for all that have come, and then sends one after the other, wakes each of them once. The kernel's code is in the
-//! cache from the second one on, too, wherever the peers are.
+//! Who is at the other end of a connection over loopback, and sleeps, is woken by what is sent, and the sender pays for it:
+//! see decision record 0033. A worker that sends whenever it has something to send leaves its peers the time to go to sleep again; one
+//! that does what is to be done for all that have come, and then sends one after the other, wakes each of them once.
 
 mod out;
 mod outbox;
