@@ -2,7 +2,8 @@
 
 use gateway_tests::{Client, Reply, TestGateway, Upstream};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -51,6 +52,48 @@ fn what_an_upstream_adds_to_its_answer_is_nobodys_answer() {
         let answer = String::from_utf8(client.rest()).unwrap();
         assert!(!answer.contains("evil"), "{answer}");
         client = gateway.client();
+    }
+}
+
+/// A service that answers each request on a connection with this, and then closes the connection, or not. Tells when it has done so.
+fn answers(answer: &'static [&'static str], closes: bool) -> (String, mpsc::Receiver<()>) {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", socket.local_addr().unwrap());
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in socket.incoming().flatten() {
+            let done = done.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16 * 1024];
+                while let Ok(1..) = stream.read(&mut buffer) {
+                    answer.iter().for_each(|piece| drop(stream.write_all(piece.as_bytes())));
+                    if closes {
+                        let _ = stream.shutdown(Shutdown::Both);
+                    }
+                    done.send(()).unwrap();
+                }
+            });
+        }
+    });
+    (address, is_done)
+}
+
+/// Without a word, a moment before the connection is used again: nothing is sent on it, so a request that may not be sent twice has an
+/// answer too. What comes on it unasked is nobody's answer.
+#[test]
+fn a_connection_that_ends_a_moment_before_it_is_used_again_costs_no_request() {
+    const ANSWERS: &[&str] =
+        &["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"];
+    for (answer, closes) in [(&ANSWERS[..1], true), (ANSWERS, false)] {
+        let (address, is_done) = answers(answer, closes);
+        let service = Upstream::ok();
+        let gateway = TestGateway::start(&service.config().replace(&service.url(), &address));
+        let mut client = gateway.client();
+        for _ in 0..50 {
+            let answer = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx");
+            assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "closes: {closes}");
+            is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The end of an exchange: when its answer was sent, or given up. Counters, the access log and `on-complete` hang on the
 //! answer's body, because that is what ends last.
 
-use crate::chain::Participants;
+use crate::chain::{Chain, Participants};
 use crate::forward::Upload;
 use crate::listener::{Open, Stream};
 use crate::measure::Measure;
@@ -37,8 +37,30 @@ pub struct Outcome {
 pub struct Completion {
     measure: Measure,
     upload: Upload,
-    route: Option<Arc<Route>>,
-    table: Arc<Table>,
+    matched: Matched,
+}
+
+/// Whose chain an exchange runs through.
+pub(crate) enum Matched {
+    Route(Arc<Route>),
+    /// No route's: that of its listener.
+    Nothing(Arc<Table>),
+}
+
+impl Matched {
+    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::Nothing(_) => None,
+        }
+    }
+
+    fn chain(&self) -> &Chain {
+        match self {
+            Self::Route(route) => &route.chain,
+            Self::Nothing(table) => &table.unmatched,
+        }
+    }
 }
 
 /// An answer's body as the listener sends it.
@@ -69,8 +91,8 @@ pub(crate) struct Ending {
 }
 
 impl Completion {
-    pub(crate) fn new(measure: Measure, upload: Upload, route: Option<Arc<Route>>, table: Arc<Table>) -> Self {
-        Self { measure, upload, route, table }
+    pub(crate) fn new(measure: Measure, upload: Upload, matched: Matched) -> Self {
+        Self { measure, upload, matched }
     }
 
     /// Ties the end of the exchange to the end of its answer's body.
@@ -202,7 +224,7 @@ impl Ending {
 
     pub(crate) fn end(self) {
         let Self { completion, mut exchange, status, outcome, received, sent, whole } = self;
-        let Completion { mut measure, upload, route, table } = completion;
+        let Completion { mut measure, upload, matched } = completion;
         let error = outcome.error.or((!whole).then_some("client_gone"));
         let summary = Summary {
             status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
@@ -227,14 +249,12 @@ impl Ending {
             error,
             "served"
         );
-        let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
-        if !pipeline::completes(chain, outcome.participants) {
+        if !pipeline::completes(matched.chain(), outcome.participants) {
             return;
         }
         // The client has its answer; what plugins still have to do with it holds nobody up.
         tokio::spawn(async move {
-            let chain = route.as_ref().map_or(&table.unmatched, |route| &route.chain);
-            for (position, plugin) in chain.links().rev() {
+            for (position, plugin) in matched.chain().links().rev() {
                 if plugin.phases().has(Phase::OnComplete) && outcome.participants.has(position) {
                     let (returned, done) = plugin.on_complete(exchange, summary.clone()).await;
                     exchange = returned;

@@ -7,7 +7,7 @@ use crate::snapshot::Snapshot;
 use gateway_core::Exchange;
 use gateway_core::clock::{now, wall};
 use gateway_core::instruments::{Protocol, Status, Sum, Verb, Words, meters};
-use gateway_core::observe::Record;
+use gateway_core::observe::{Observer, Record};
 use gateway_core::plugin::Summary;
 use gateway_core::trace::{Side, Span, Trace, Value};
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -200,9 +200,8 @@ impl Measure {
 
     /// Tells the observer, where it wants to hear of it.
     fn tell(&mut self, summary: &Summary, exchange: Option<&Exchange>) {
-        let snapshot = Arc::clone(&self.snapshot);
-        let Some(observer) = &snapshot.telemetry.observer else { return };
-        let audience = observer.wants(summary.status);
+        let wanted = |observer: &Arc<dyn Observer>| observer.wants(summary.status);
+        let audience = self.snapshot.telemetry.observer.as_ref().map_or(0, wanted);
         if audience == 0 {
             return;
         }
@@ -214,7 +213,9 @@ impl Measure {
             record.consumer = exchange.attributes.consumer().map(str::to_owned);
             record.upstream.clone_from(&exchange.asked);
         }
-        observer.ended(record, audience);
+        if let Some(observer) = &self.snapshot.telemetry.observer {
+            observer.ended(record, audience);
+        }
     }
 }
 

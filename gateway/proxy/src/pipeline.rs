@@ -279,7 +279,9 @@ fn sending<'a>(
     keep_head: bool,
 ) -> Result<(Sending<'a>, Box<Request<Body>>), Error> {
     let upstream = forward::chosen(work.snapshot, exchange, &to.targets)?;
-    exchange.asked = Some(Arc::clone(&upstream.settings().name));
+    if work.snapshot.telemetry.observer.is_some() {
+        exchange.asked = Some(Arc::clone(&upstream.settings().name));
+    }
     let key = upstream.key_by().and_then(|by| key::of(by, exchange));
     let trusted = work.snapshot.trusts(work.peer.address.ip());
     let (host, mut request) = forward::outgoing(exchange, work.captured, to, work.peer, trusted, keep_head, body)?;

@@ -1,8 +1,6 @@
 //! How often a value fell into which of a few ranges.
 
-use super::lanes::{LANES, lane};
-use std::array;
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::lanes::{Cell, Lanes};
 
 /// Ranges, the last one without an end: with their sum they fill two cache lines.
 const RANGES: usize = 15;
@@ -48,18 +46,18 @@ pub(super) const BODY_SIZE: &[u64] =
     &[0, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20];
 
 /// What one lane has seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
 struct Lane {
-    counts: [AtomicU64; RANGES],
-    sum: AtomicU64,
+    counts: [Cell; RANGES],
+    sum: Cell,
 }
 
 /// A histogram of whole numbers: nanoseconds, bytes.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: &'static [u64],
-    lanes: [Lane; LANES],
+    lanes: Lanes<Lane>,
 }
 
 /// A histogram at one moment.
@@ -78,31 +76,28 @@ impl Histogram {
     #[must_use]
     pub fn new(bounds: &'static [u64]) -> Self {
         debug_assert!(bounds.len() < RANGES, "more bounds than there are ranges");
-        let lane = |_| Lane { counts: array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) };
-        Self { bounds, lanes: array::from_fn(lane) }
+        Self { bounds, lanes: Lanes::default() }
     }
 
-    /// Takes note of a value: two relaxed additions.
+    /// Takes note of a value.
     pub fn record(&self, value: u64) {
         let range = self.bounds.iter().position(|bound| value <= *bound).unwrap_or(self.bounds.len());
-        if let Some(lane) = self.lanes.get(lane())
-            && let Some(count) = lane.counts.get(range)
-        {
-            count.fetch_add(1, Ordering::Relaxed);
-            lane.sum.fetch_add(value, Ordering::Relaxed);
-        }
+        self.lanes.add(|lane, adder| {
+            if let Some(count) = lane.counts.get(range) {
+                adder.add(count, 1);
+                adder.add(&lane.sum, value);
+            }
+        });
     }
 
     /// All lanes together.
     #[must_use]
     pub fn read(&self) -> Reading {
-        let count = |range: usize| {
-            self.lanes.iter().filter_map(|lane| lane.counts.get(range)).map(|count| count.load(Ordering::Relaxed)).sum()
-        };
+        let count = |range: usize| self.lanes.all().filter_map(|lane| lane.counts.get(range)).map(Cell::value).sum();
         Reading {
             bounds: self.bounds,
             counts: (0..=self.bounds.len()).map(count).collect(),
-            sum: self.lanes.iter().map(|lane| lane.sum.load(Ordering::Relaxed)).fold(0, u64::wrapping_add),
+            sum: self.lanes.all().map(|lane| lane.sum.value()).fold(0, u64::wrapping_add),
         }
     }
 }

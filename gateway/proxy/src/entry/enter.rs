@@ -4,6 +4,7 @@ use super::admit::{Admitted, admit};
 use super::grpc_web::Web;
 use super::leave::{Dialect, refusal, unmade};
 use super::{Arrived, Connection, Leaving, identity, redirect};
+use crate::completion;
 use crate::forward::{Bounds, ClientBody, Upload, client_address};
 use crate::measure::Measure;
 use crate::route::Route;
@@ -32,10 +33,8 @@ pub(super) struct Entered {
     pub(super) captured: Captured,
     /// Where the client asks for a WebSocket and the route has them.
     pub(super) handshake: Option<Box<Handshake>>,
-    pub(super) table: Arc<Table>,
-    /// None: no route matched.
-    pub(super) route: Option<Arc<Route>>,
-    /// What is answered then.
+    pub(super) matched: completion::Matched,
+    /// What is answered where no route matched.
     pub(super) unmatched: Option<Box<Answer>>,
 }
 
@@ -49,7 +48,7 @@ pub(super) fn enter(
     mut arrived: Arrived,
     measure: &mut Option<Measure>,
 ) -> Result<Entered, Leaving> {
-    let Some(table) = snapshot.tables.get(&connection.listener).cloned() else {
+    let Some(table) = snapshot.tables.get(&connection.listener) else {
         return Err(refusal(&Error::new(Kind::Overloaded, "the listener is being removed")));
     };
     if snapshot.pressure.is_high() {
@@ -69,38 +68,40 @@ pub(super) fn enter(
     {
         return Err(redirect::to_https(&admitted.request, port, &snapshot.counters));
     }
-    let (route, captured, unmatched) = match matched(&table, &admitted).map_err(|error| refusal(&error))? {
+    let nothing = || completion::Matched::Nothing(Arc::clone(table));
+    let (matched, captured, unmatched) = match matched(table, &admitted).map_err(|error| refusal(&error))? {
         Matched::Route(route, captured) => {
             if let Some(measure) = measure {
                 measure.routed(&route.meter);
             }
-            (Some(route), captured, None)
+            (completion::Matched::Route(route), captured, None)
         }
-        Matched::MethodNotAllowed(methods) => (None, Captured::default(), Some(not_allowed(&methods))),
-        Matched::NotFound => (None, Captured::default(), Some(not_found())),
+        Matched::MethodNotAllowed(methods) => (nothing(), Captured::default(), Some(not_allowed(&methods))),
+        Matched::NotFound => (nothing(), Captured::default(), Some(not_found())),
     };
-    let handshake = match wish.map(|wish| handshake(wish, route.as_deref(), &admitted, &body)).transpose() {
+    let route = matched.route().map(Arc::as_ref);
+    let handshake = match wish.map(|wish| handshake(wish, route, &admitted, &body)).transpose() {
         Ok(handshake) => handshake.flatten(),
         Err(answer) => return Err(unmade(*answer)),
     };
-    let dialect = match &route {
+    let dialect = match route {
         Some(route) if route.takes_grpc_web() => Web::take(&mut admitted.request).map(Dialect::GrpcWeb),
         _ => None,
     };
     let dialect = dialect.unwrap_or(if admitted.is_grpc { Dialect::Grpc } else { Dialect::Http });
-    let limit = route.as_ref().and_then(|route| route.body_limit).or(table.body_limit);
+    let limit = route.and_then(|route| route.body_limit).or(table.body_limit);
     let bounds = Bounds { stall: connection.body_stall, total: connection.body_total, size: limit };
     let body = Body::incoming(body, Origin::Client);
     let body = if let Dialect::GrpcWeb(web) = dialect { web.request_body(body) } else { body };
     let (body, upload) = ClientBody::watch(body, bounds).map_err(|error| refusal(&error))?;
     let method = admitted.request.method.clone();
     let started = measure.as_ref().map_or_else(now, |measure| measure.started);
-    let mut exchange = exchange(snapshot, connection, admitted, route.as_deref(), captured.decoded(), started);
+    let mut exchange = exchange(snapshot, connection, admitted, route, captured.decoded(), started);
     exchange.trace = trace;
     if let Some(measure) = measure {
         measure.begun(&exchange);
     }
-    Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, table, route, unmatched })
+    Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, matched, unmatched })
 }
 
 /// The handshake of a client that asks for a WebSocket, where its route has them; elsewhere a wish of HTTP/1.1 is ignored, one of HTTP/2

@@ -3,6 +3,7 @@
 use crate::forward::REQUEST_ID;
 use gateway_core::hex::digits;
 use http::{HeaderMap, HeaderValue};
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,21 +22,46 @@ fn is_usable(id: &HeaderValue) -> bool {
         && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/+=@".contains(byte))
 }
 
-/// Unique without a shared generator: this process's random half, then a count.
+/// Ids that a thread takes at once.
+const TAKEN: u64 = 1 << 16;
+
+/// Unique without a generator that threads share at each request: this process's random half, then a count.
 fn make() -> HeaderValue {
     static PROCESS: OnceLock<[u8; 16]> = OnceLock::new();
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let process = PROCESS.get_or_init(|| digits(getrandom::u64().unwrap_or_else(|_| std::process::id().into())));
     let mut id = [0; 32];
     let (first, last) = id.split_at_mut(16);
     first.copy_from_slice(process);
-    last.copy_from_slice(&digits(COUNT.fetch_add(1, Ordering::Relaxed)));
+    last.copy_from_slice(&digits(count()));
     HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// The next of those that this thread has taken.
+fn count() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    thread_local!(static MINE: Cell<u64> = const { Cell::new(0) });
+    let mine = match MINE.get() {
+        mine if mine % TAKEN == 0 => NEXT.fetch_add(TAKEN, Ordering::Relaxed),
+        mine => mine,
+    };
+    MINE.set(mine + 1);
+    mine
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn threads_count_apart() {
+        let counted = std::thread::scope(|scope| {
+            let count = || (0..TAKEN + TAKEN / 2).map(|_| count()).collect::<Vec<_>>();
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(count)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(counted.iter().collect::<BTreeSet<_>>().len(), counted.len());
+    }
 
     #[test]
     fn each_is_another_and_of_the_same_process() {

@@ -15,7 +15,7 @@ mod redirect;
 #[cfg(test)]
 mod tests;
 
-use crate::completion::{Completion, ResponseBody};
+use crate::completion::{Completion, Matched, ResponseBody};
 use crate::forward::Peer;
 use crate::measure::Measure;
 use crate::pipeline::{self, Work};
@@ -105,16 +105,15 @@ pub type Arrived = Box<(Parts, Incoming)>;
 pub type Leaving = Box<Response<ResponseBody>>;
 
 /// Answers one request. Never fails: what goes wrong becomes a response.
-pub async fn serve(snapshot: Arc<Snapshot>, connection: &Connection, arrived: Arrived) -> Leaving {
+pub async fn serve(snapshot: &Arc<Snapshot>, connection: &Connection, arrived: Arrived) -> Leaving {
     let (head, _) = &*arrived;
     let method_and_version = (&head.method, head.version);
-    let measure = Measure::begin(&snapshot, &connection.listener, method_and_version, connection.tls.is_some(), now());
-    let panicked = snapshot.counters.panicked.clone();
+    let measure = Measure::begin(snapshot, &connection.listener, method_and_version, connection.tls.is_some(), now());
     // Taken by what ends with the answer, where there is an exchange.
     let mut measure = Some(measure);
     let answered = AssertUnwindSafe(answer(snapshot, connection, arrived, &mut measure)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
-        panicked.increment();
+        snapshot.counters.panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
     });
     if let Some(measure) = measure {
@@ -128,29 +127,31 @@ pub async fn serve(snapshot: Arc<Snapshot>, connection: &Connection, arrived: Ar
 }
 
 async fn answer(
-    snapshot: Arc<Snapshot>,
+    snapshot: &Arc<Snapshot>,
     connection: &Connection,
     arrived: Arrived,
     measure: &mut Option<Measure>,
 ) -> Leaving {
-    let entered = match enter::enter(&snapshot, connection, arrived, measure) {
+    let entered = match enter::enter(snapshot, connection, arrived, measure) {
         Ok(entered) => entered,
         Err(refused) => return refused,
     };
-    let Entered { exchange, body, method, dialect, upload, captured, handshake, table, route, unmatched } = entered;
+    let Entered { exchange, body, method, dialect, upload, captured, handshake, matched, unmatched } = entered;
     let work = Work {
-        snapshot: &snapshot,
+        snapshot,
         peer: &connection.peer,
         upload: &upload,
         captured: &captured,
         handshake: handshake.as_deref(),
     };
-    let (exchange, body, outcome) = match (&route, unmatched) {
-        (Some(route), _) => pipeline::run(&work, exchange, body, route).await,
-        (None, answer) => pipeline::refuse(exchange, body, &table.unmatched, answer.unwrap_or_default()).await,
+    let (exchange, body, outcome) = match &matched {
+        Matched::Route(route) => pipeline::run(&work, exchange, body, route).await,
+        Matched::Nothing(table) => {
+            pipeline::refuse(exchange, body, &table.unmatched, unmatched.unwrap_or_default()).await
+        }
     };
     let Some(measure) = measure.take() else { return refusal(&Error::new(Kind::Internal, "it was counted already")) };
-    let completion = Completion::new(measure, upload, route, table);
+    let completion = Completion::new(measure, upload, matched);
     match handshake {
         None => leave(exchange, body, outcome, &method, dialect, completion),
         Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),

@@ -79,7 +79,7 @@ impl Sending<'_> {
         let mut request = request;
         let mut lease = match endpoint.lease(permit, self.deadline).await {
             Ok(lease) => lease,
-            Err(error) => {
+            Err((error, endpoint)) => {
                 self.upstream.failed(&endpoint);
                 return Err(Failed::of(error, self.policy.connect.then_some(request), Some(endpoint)));
             }
@@ -114,16 +114,23 @@ impl Sending<'_> {
                 (None, None) => None,
             };
             if reused && error.retryable() == Retry::IfReused {
-                let Some(again) = again else { return Err(self.fail(error, None, &endpoint)) };
+                let Some(again) = again else { return Err(self.fail(error, None, lease.endpoint())) };
                 request = again;
                 lease = match lease.renew(self.deadline).await {
-                    Ok(lease) => lease,
-                    Err(error) => return Err(self.fail(error, self.policy.connect.then_some(request), &endpoint)),
+                    Ok(lease) => {
+                        if let Some(meter) = self.upstream.meter() {
+                            meter.opened.add(1);
+                        }
+                        lease
+                    }
+                    Err((error, endpoint)) => {
+                        return Err(self.fail(error, self.policy.connect.then_some(request), &endpoint));
+                    }
                 };
                 continue;
             }
             let covered = if was_unsent { self.policy.connect } else { covered && may_repeat };
-            return Err(self.fail(error, again.filter(|_| covered), &endpoint));
+            return Err(self.fail(error, again.filter(|_| covered), lease.endpoint()));
         }
     }
 

@@ -26,7 +26,6 @@ pub struct Peer {
 }
 
 /// What is told of a request's authority.
-#[derive(Clone)]
 struct Told {
     authority: Arc<str>,
     scheme: &'static str,
@@ -44,12 +43,14 @@ impl Peer {
         Self { address, forwarded_for, told: Mutex::default() }
     }
 
-    fn told(&self, request: &Request) -> Told {
-        let mut told = self.told.lock();
-        match &*told {
-            Some(told) if told.authority == request.authority && told.scheme == request.scheme => told.clone(),
-            _ => told.insert(Told::of(self.address.ip().to_canonical(), request)).clone(),
-        }
+    /// The host, and the element of `Forwarded`.
+    fn told(&self, request: &Request) -> (HeaderValue, HeaderValue) {
+        let mut known = self.told.lock();
+        let told = match &mut *known {
+            Some(told) if told.authority == request.authority && told.scheme == request.scheme => told,
+            _ => known.insert(Told::of(self.address.ip().to_canonical(), request)),
+        };
+        (told.host.clone(), told.element.clone())
     }
 }
 
@@ -80,7 +81,7 @@ pub(crate) fn client_behind(peer: IpAddr, trusts: impl Fn(IpAddr) -> bool, heade
 pub(crate) fn tell(headers: &mut HeaderMap, request: &Request, peer: &Peer, trusted: bool) {
     // Once, rather than as one after the other comes.
     headers.reserve(ADDED);
-    let Told { host, element, .. } = peer.told(request);
+    let (host, element) = peer.told(request);
     if trusted {
         append(headers, FOR, peer.forwarded_for.clone());
         append(headers, FORWARDED, element);

@@ -24,7 +24,9 @@ pub(super) struct Activity {
     blocked_since: AtomicU64,
     /// A part of an answer is on its way to the socket.
     unwritten: AtomicBool,
-    /// Who waits until it is there.
+    /// Somebody waits until it is there.
+    is_awaited: AtomicBool,
+    /// Who.
     more: AtomicWaker,
     passage: Passage,
 }
@@ -55,6 +57,7 @@ impl Activity {
             head_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             unwritten: AtomicBool::new(false),
+            is_awaited: AtomicBool::new(false),
             more: AtomicWaker::new(),
             passage: Passage::new(is_plain),
         }
@@ -91,7 +94,10 @@ impl Activity {
     pub(super) fn flushed(&self) {
         if self.unwritten.load(Ordering::Relaxed) {
             self.unwritten.store(false, Ordering::Relaxed);
-            self.more.wake();
+            if self.is_awaited.load(Ordering::Relaxed) {
+                self.is_awaited.store(false, Ordering::Relaxed);
+                self.more.wake();
+            }
         }
     }
 
@@ -177,6 +183,8 @@ impl Open {
             return Poll::Ready(());
         }
         self.0.more.register(context.waker());
+        // By the task that writes, too.
+        self.0.is_awaited.store(true, Ordering::Relaxed);
         Poll::Pending
     }
 

@@ -142,7 +142,10 @@ async fn serve_http2(
     let connection = Arc::new(of(client, shared, settings));
     let service = service_fn(|request| {
         turns::begins();
-        answer(Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity), arrived(request))
+        let (shared, connection, activity) = (Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity));
+        let arrived = arrived(request);
+        // A stream's task has what it needs of the connection.
+        async move { answer(&shared, &connection, &activity, arrived).await }
     });
     let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };
     let mut builder = http2::Builder::new(executor);
@@ -174,20 +177,20 @@ pub(super) fn arrived(request: Request<Incoming>) -> Arrived {
 }
 
 pub(super) async fn answer(
-    shared: Arc<Shared>,
-    connection: Arc<Connection>,
-    activity: Arc<Activity>,
+    shared: &Shared,
+    connection: &Connection,
+    activity: &Arc<Activity>,
     arrived: Arrived,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let open = Open::begin(activity);
+    let open = Open::begin(Arc::clone(activity));
     let snapshot = shared.snapshot.load_full();
     let version = arrived.0.version;
-    let mut response = entry::serve(snapshot, &connection, arrived).await;
+    let mut response = entry::serve(&snapshot, connection, arrived).await;
     let switched = response.body_mut().tunnel();
     let is_switched = switched.is_some();
     match switched {
         None => response.body_mut().hold(open),
-        Some(tunnel) => switch(&connection, tunnel, open),
+        Some(tunnel) => switch(connection, tunnel, open),
     }
     // It only ever changes to draining.
     if version < Version::HTTP_2 && !is_switched && shared.stop.has_changed().unwrap_or(true) {

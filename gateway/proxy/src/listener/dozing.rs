@@ -3,7 +3,7 @@
 //! A connection's task runs for every request and every part of a body; that the listener drains or the client is overdue
 //! happens once. Asking for it each time would cost as much as finding a route.
 
-use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -13,33 +13,42 @@ pub(super) struct Dozing<F> {
     poll: F,
     wakes: Arc<Wakes>,
     waker: Waker,
+    /// Whom `wakes` has: a look at it there costs more.
+    task: Waker,
 }
 
 struct Wakes {
     due: AtomicBool,
-    task: AtomicWaker,
+    /// Stays when it was woken: who asks again is mostly the same.
+    task: Mutex<Waker>,
 }
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
         self.due.store(true, Ordering::Release);
-        self.task.wake();
+        self.task.lock().wake_by_ref();
     }
 }
 
 impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Dozing<F> {
     pub(super) fn new(poll: F) -> Self {
-        let wakes = Arc::new(Wakes { due: AtomicBool::new(true), task: AtomicWaker::new() });
+        let task = Waker::noop().clone();
+        let wakes = Arc::new(Wakes { due: AtomicBool::new(true), task: Mutex::new(task.clone()) });
         let waker = Waker::from(Arc::clone(&wakes));
-        Self { poll, wakes, waker }
+        Self { poll, wakes, waker, task }
     }
 
     /// May be asked again after it was ready.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        self.wakes.task.register(context.waker());
-        if !self.wakes.due.swap(false, Ordering::AcqRel) {
+        if !self.task.will_wake(context.waker()) {
+            self.task.clone_from(context.waker());
+            self.wakes.task.lock().clone_from(&self.task);
+        }
+        // Whoever makes it due after this look wakes the task after that.
+        if !self.wakes.due.load(Ordering::Acquire) {
             return Poll::Pending;
         }
+        self.wakes.due.swap(false, Ordering::AcqRel);
         let polled = (self.poll)(&mut Context::from_waker(&self.waker));
         if polled.is_ready() {
             self.wakes.due.store(true, Ordering::Release);

@@ -54,10 +54,9 @@ async fn serve_http1(
     settings: &Settings,
     activity: &Arc<Activity>,
 ) -> Option<ClientStream> {
-    let connection = &Arc::new(of(client, shared, settings));
+    let connection = &of(client, shared, settings);
     let service = service_fn(|request| {
         activity.head_ended();
-        let (shared, connection, activity) = (Arc::clone(shared), Arc::clone(connection), Arc::clone(activity));
         boxed(|| answer(shared, connection, activity, arrived(request)))
     });
     let mut served = lines(stream, settings, service);

@@ -63,7 +63,7 @@ impl Upstream {
             return Err(Error::new(Kind::DestinationUnavailable, detail));
         }
         let permit = self.admission.enter(deadline).await.map_err(|refused| self.full(refused))?;
-        self.tries.fetch_add(1, Ordering::Relaxed);
+        self.tries.add(1);
         self.crossing.0.fetch_add(1, Ordering::Relaxed);
         Ok(Crossing { upstream: Arc::clone(&self.crossing), _permit: permit })
     }
@@ -73,7 +73,7 @@ impl Upstream {
         let Some(breaker) = &self.breaker else { return };
         if good {
             breaker.succeeded();
-        } else if breaker.failed(self.tries.load(Ordering::Relaxed), now()) {
+        } else if breaker.failed(self.tries.value(), now()) {
             self.opened.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(upstream = %self.settings.name, "fails too often and is not asked for a while");
         }

@@ -100,11 +100,18 @@ impl Endpoint {
     ///
     /// # Errors
     /// The endpoint takes none in time.
-    pub async fn lease(self: &Arc<Self>, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Lease, Error> {
+    pub async fn lease(
+        self: Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Lease, (Error, Arc<Self>)> {
         let active = Active::of(self);
-        let connected = match self.pool.idle() {
+        let connected = match active.0.pool.idle() {
             Some(connected) => connected,
-            None => self.pool.connect(deadline).await?,
+            None => match active.0.pool.connect(deadline).await {
+                Ok(connected) => connected,
+                Err(error) => return Err((error, Arc::clone(&active.0))),
+            },
         };
         Ok(Lease { connected, active, permit })
     }
@@ -253,9 +260,9 @@ impl Endpoint {
 const LONGEST: u32 = 10;
 
 impl Active {
-    fn of(endpoint: &Arc<Endpoint>) -> Self {
+    fn of(endpoint: Arc<Endpoint>) -> Self {
         endpoint.active.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(endpoint))
+        Self(endpoint)
     }
 }
 
@@ -296,11 +303,13 @@ impl Lease {
     /// The endpoint takes none in time.
     #[cold]
     #[inline(never)]
-    pub fn renew(self, deadline: Instant) -> BoxFuture<'static, Result<Self, Error>> {
+    pub fn renew(self, deadline: Instant) -> BoxFuture<'static, Result<Self, (Error, Arc<Endpoint>)>> {
         Box::pin(async move {
             let Self { active, permit, .. } = self;
-            let connected = active.0.pool.connect(deadline).await?;
-            Ok(Self { connected, active, permit })
+            match active.0.pool.connect(deadline).await {
+                Ok(connected) => Ok(Self { connected, active, permit }),
+                Err(error) => Err((error, Arc::clone(&active.0))),
+            }
         })
     }
 

@@ -40,7 +40,7 @@ use gateway_config::{Balance, Discover};
 use gateway_core::breaker::{Breaker, Terms};
 use gateway_core::bridge::{Bridge, Transcoder};
 use gateway_core::clock::now;
-use gateway_core::instruments::{Meters, meters};
+use gateway_core::instruments::{Meters, Sum, meters};
 use gateway_core::{Error, Kind};
 use pool::Pool;
 use rustls::ClientConfig;
@@ -63,7 +63,7 @@ pub struct Upstream {
     budget: Budget,
     breaker: Option<Breaker>,
     /// Tries so far, of all requests.
-    tries: AtomicU64,
+    tries: Sum,
     retried: AtomicU64,
     /// How often the breaker opened.
     opened: AtomicU64,
@@ -155,7 +155,7 @@ impl Upstream {
             retries: Admission::new(limits.retries, limits.pending),
             budget: Budget::default(),
             breaker,
-            tries: AtomicU64::new(0),
+            tries: Sum::default(),
             retried: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             started: AtomicBool::new(false),
@@ -230,7 +230,7 @@ impl Upstream {
         if self.origins.is_awaited() {
             self.origins.first(deadline).await;
         }
-        self.tries.fetch_add(1, Ordering::Relaxed);
+        self.tries.add(1);
         // Whoever is known by a key stays with its endpoint, new or not.
         let slow_start = if key.is_some() { Duration::ZERO } else { self.settings.slow_start };
         let choice = Choice { balance: &self.settings.balance, slow_start, key, tried };
@@ -242,7 +242,7 @@ impl Upstream {
 
     /// A permit to send a request once more, held until that was answered. None where too much is sent so already.
     pub async fn admit_retry(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
-        if !self.budget.take(self.tries.load(Ordering::Relaxed), now()) {
+        if !self.budget.take(self.tries.value(), now()) {
             return None;
         }
         let permit = self.retries.enter(deadline.min(now() + PATIENCE)).await.ok()?;
@@ -275,7 +275,7 @@ impl Upstream {
             endpoint.speed.note(self.settings.timeouts.first_byte, now());
         }
         if let Some(breaker) = &self.breaker
-            && breaker.failed(self.tries.load(Ordering::Relaxed), now())
+            && breaker.failed(self.tries.value(), now())
         {
             self.opened.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(upstream = %self.settings.name, "fails too often and is not asked for a while");
@@ -315,7 +315,7 @@ impl Upstream {
                 Some(bridge) => self.servers(&**bridge),
                 None => self.endpoints.load().all().map(|endpoint| endpoint.status()).collect(),
             },
-            tries: self.tries.load(Ordering::Relaxed),
+            tries: self.tries.value(),
             retries: self.retried.load(Ordering::Relaxed),
             breaker_open: self.breaker.as_ref().is_some_and(Breaker::is_tripped),
             breaker_opened: self.opened.load(Ordering::Relaxed),

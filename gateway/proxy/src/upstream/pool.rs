@@ -16,6 +16,9 @@ use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
 
+/// Milliseconds after which what has come on an idle connection is asked for before it is used again.
+const FRESH: u64 = 10;
+
 pub(super) struct Pool {
     destination: Destination,
     authority: HeaderValue,
@@ -92,7 +95,8 @@ impl Pool {
         Box::pin(self.destination.connect(&self.dialer, deadline))
     }
 
-    /// One of this thread's that its upstream has not closed.
+    /// One of this thread's that its upstream has not closed, as far as is known. What was used a moment ago is not looked at: hyper looks
+    /// before it sends anything, and gives the request back where the connection is closed.
     pub(super) fn idle(&self) -> Option<Connected> {
         let shelf = self.shelves.get()?;
         if self.dialer.is_shared() {
@@ -106,8 +110,9 @@ impl Pool {
             return Some(Connected { connection, alarm: Alarm::default(), reused: true });
         }
         loop {
-            let Idle { mut connection, alarm, .. } = shelf.lock().idle.pop()?;
-            if connection.is_ready() {
+            let Idle { mut connection, alarm, since } = shelf.lock().idle.pop()?;
+            let is_fresh = ticks().saturating_sub(since) <= FRESH && connection.seems_ready();
+            if is_fresh || connection.is_ready() {
                 return Some(Connected { connection, alarm, reused: true });
             }
         }

@@ -9,35 +9,37 @@ use memchr::memchr_iter;
 use parking_lot::Mutex;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the buffer keeps of its room for the next head. Until then it holds the last one, whose size is bounded as a client's head is.
 const HELD: usize = 4096;
 
 /// Shared by the connection, its socket, and whoever may send the request again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sent(Arc<Mutex<Head>>);
+pub(crate) struct Sent(Arc<Head>);
 
 #[derive(Debug, Default)]
 struct Head {
-    bytes: Vec<u8>,
-    /// Whether what is written next is one.
-    is_next: bool,
+    bytes: Mutex<Vec<u8>>,
+    /// Whether what is written next is one; until then there is none.
+    is_next: AtomicBool,
 }
 
 impl Sent {
     /// What is written next is the head of a request without a body.
     pub(super) fn begin(&self) {
-        let mut head = self.0.lock();
-        head.bytes.clear();
-        head.bytes.shrink_to(HELD);
-        head.is_next = true;
+        self.0.is_next.store(true, Ordering::Relaxed);
     }
 
     /// This is to be written. The kernel may take a part of it: the rest comes once more, and is known by then.
     pub(super) fn note<'a>(&self, slices: impl IntoIterator<Item = &'a [u8]>) {
-        let mut head = self.0.lock();
-        if std::mem::take(&mut head.is_next) {
-            slices.into_iter().for_each(|slice| head.bytes.extend_from_slice(slice));
+        let Head { bytes, is_next } = &*self.0;
+        if is_next.load(Ordering::Relaxed) {
+            let mut bytes = bytes.lock();
+            bytes.clear();
+            bytes.shrink_to(HELD);
+            slices.into_iter().for_each(|slice| bytes.extend_from_slice(slice));
+            is_next.store(false, Ordering::Relaxed);
         }
     }
 
@@ -48,11 +50,14 @@ impl Sent {
 
     /// The request again; none where not all of it was written.
     pub(crate) fn request(&self) -> Option<Request<Body>> {
-        let head = self.0.lock();
+        if self.0.is_next.load(Ordering::Relaxed) {
+            return None;
+        }
+        let bytes = self.0.bytes.lock();
         // As many as may be: a listener's bound on them is its user's to set.
-        let mut fields = vec![httparse::EMPTY_HEADER; memchr_iter(b'\n', &head.bytes).count()];
+        let mut fields = vec![httparse::EMPTY_HEADER; memchr_iter(b'\n', &bytes).count()];
         let mut parsed = httparse::Request::new(&mut fields);
-        if parsed.parse(&head.bytes).ok()?.is_partial() {
+        if parsed.parse(&bytes).ok()?.is_partial() {
             return None;
         }
         let mut request =
@@ -85,6 +90,7 @@ mod tests {
         let fields: Vec<_> = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         assert_eq!(fields, [("host", &b"a"[..]), ("x", b"\xff"), ("x", b"")]);
         sent.begin();
+        assert!(sent.request().is_none(), "nothing of it was written");
         sent.note([&b"GET / HTTP/1.1\r\nhost: a\r\n"[..]]);
         assert!(sent.request().is_none(), "half of a head");
         sent.begin();

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf, Take};
 use tokio_rustls::client::TlsStream;
 
@@ -45,12 +45,27 @@ enum Stream {
 
 /// Whatever it is, as a stream to be polled.
 macro_rules! pass {
-    ($socket:expr, $poll:ident($($argument:expr),*)) => {
-        match &mut $socket.stream {
-            Stream::Plain(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
-            Stream::Tls(socket) => Pin::new(socket.get_mut()).$poll($($argument),*),
-        }
+    ($socket:expr, $poll:ident($context:expr $(, $argument:expr)*)) => {
+        for_task($context, |context| match &mut $socket.stream {
+            Stream::Plain(socket) => Pin::new(socket.get_mut()).$poll(context $(, $argument)*),
+            Stream::Tls(socket) => Pin::new(socket.get_mut()).$poll(context $(, $argument)*),
+        })
     };
+}
+
+scoped_tls::scoped_thread_local!(static TASK: Waker);
+
+/// Polls what is given nobody to wake, while the sockets in it wake the task.
+pub(super) fn woken_by<T>(context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    TASK.set(context.waker(), || poll(&mut Context::from_waker(Waker::noop())))
+}
+
+/// Polls a socket for the task that it is to wake.
+fn for_task<T>(context: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    match TASK.is_set() {
+        true => TASK.with(|task| poll(&mut Context::from_waker(task))),
+        false => poll(context),
+    }
 }
 
 impl UpstreamSocket {
@@ -148,7 +163,7 @@ impl AsyncRead for UpstreamSocket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let (before, piece) = (buffer.filled().len(), self.piece);
-        let read = match &mut self.stream {
+        let read = for_task(context, |context| match &mut self.stream {
             Stream::Plain(socket) => {
                 socket.set_limit(piece);
                 Pin::new(socket).poll_read(context, buffer)
@@ -157,7 +172,7 @@ impl AsyncRead for UpstreamSocket {
                 socket.set_limit(piece);
                 Pin::new(&mut **socket).poll_read(context, buffer)
             }
-        };
+        });
         if !self.head.note(buffer.filled().len() - before) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "more than a head before the answer")));
         }

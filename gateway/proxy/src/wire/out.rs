@@ -2,9 +2,11 @@
 
 use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
+use rustix::net::SendFlags;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
+use tokio::io::Interest;
 use tokio::net::tcp::OwnedWriteHalf;
 
 /// The half of a connection that is written to; the outbox has it too while it holds something of it.
@@ -48,7 +50,7 @@ impl Out {
 
     /// Sends what was held. Whose waker it is takes care of what the kernel does not take.
     pub(super) fn send(&self, bytes: &[u8], waker: Waker) {
-        let rest = match self.half().and_then(|half| half.try_write(bytes)) {
+        let rest = match self.half().and_then(|half| send(half, bytes)) {
             Ok(sent) => Ok(bytes.get(sent..).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(bytes),
             Err(error) => Err(error),
@@ -92,6 +94,12 @@ impl Out {
             }
         }
     }
+}
+
+/// Sends what the kernel takes. Past the C library, where a thread that can be cancelled pays for that in every call.
+fn send(half: &OwnedWriteHalf, bytes: &[u8]) -> io::Result<usize> {
+    let tcp = half.as_ref();
+    tcp.try_io(Interest::WRITABLE, || Ok(rustix::net::send(tcp, bytes, SendFlags::NOSIGNAL)?))
 }
 
 impl Drop for Out {

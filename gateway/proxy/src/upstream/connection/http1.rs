@@ -2,15 +2,18 @@
 //!
 //! hyper would have it driven by a task of its own: then every request crosses from one task to another and back, and what the
 //! upstream sends is read ahead of whoever takes it. Here the two are one task. What the connection passes to its request by
-//! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it.
+//! hyper's channels is looked at right after the connection was driven, so nobody needs to be woken for it: where the connection waits for its
+//! socket alone, hyper is told of nobody to wake, and the socket of the task.
 
 use super::super::head::HeadBound;
 use super::super::sent::Sent;
+use super::super::socket;
 use super::{Answer, Came, UpstreamSocket, closed_at_once};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gateway_core::{Body, Error};
 use http::Request;
+use http_body::Body as _;
 use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -28,6 +31,8 @@ pub(super) struct Http1 {
     sent: Sent,
     /// Bytes of a head.
     limit: usize,
+    /// Whether the request has a body to wait for, which may come by a task of its own.
+    has_body: bool,
     /// Whether the socket is to be kept when HTTP has ended on it.
     may_switch: bool,
     left: Option<Box<Parts<TokioIo<UpstreamSocket>>>>,
@@ -47,14 +52,19 @@ impl Http1 {
         let opened = builder.handshake(TokioIo::new(socket)).await;
         let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
         let driver = Some(driver);
-        Ok(Self { sender, driver, bound, sent, limit, may_switch: false, left: None, is_pipeable, bypass: None })
+        let (has_body, may_switch, left, bypass) = (false, false, None, None);
+        Ok(Self { sender, driver, bound, sent, limit, has_body, may_switch, left, is_pipeable, bypass })
     }
 
     /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
     pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && let Poll::Ready(ended) = Pin::new(driver).poll(context)
-        {
+        let Some(driver) = &mut self.driver else { return };
+        let driven = match self.has_body {
+            true => Pin::new(driver).poll(context),
+            // It would wake itself only after 16 messages in one look.
+            false => socket::woken_by(context, |nobody| Pin::new(driver).poll(nobody)),
+        };
+        if let Poll::Ready(ended) = driven {
             self.end(ended);
         }
     }
@@ -102,6 +112,7 @@ impl Http1 {
 
     pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {
         self.bound.begin(self.limit);
+        self.has_body = !request.body().is_end_stream();
         Box::pin(self.sender.try_send_request(request))
     }
 
