@@ -33,7 +33,7 @@ pub struct Exchange {
     pub attributes: Attributes,
     /// The upstream that a plugin chose in place of the route's.
     pub upstream: Option<Arc<str>>,
-    /// The upstream that was asked, for who looks at it afterwards.
+    /// The upstream that was asked, where somebody is told of it afterwards.
     pub asked: Option<Arc<str>>,
     /// Places that plugins took for it; given back when it ends.
     pub slots: Vec<Slot>,

@@ -37,28 +37,28 @@ pub struct Outcome {
 pub struct Completion {
     measure: Measure,
     upload: Upload,
-    matched: Matched,
+    chained: Chained,
 }
 
 /// Whose chain an exchange runs through.
-pub(crate) enum Matched {
+pub(crate) enum Chained {
     Route(Arc<Route>),
     /// No route's: that of its listener.
-    Nothing(Arc<Table>),
+    Unmatched(Arc<Table>),
 }
 
-impl Matched {
+impl Chained {
     pub(crate) fn route(&self) -> Option<&Arc<Route>> {
         match self {
             Self::Route(route) => Some(route),
-            Self::Nothing(_) => None,
+            Self::Unmatched(_) => None,
         }
     }
 
     fn chain(&self) -> &Chain {
         match self {
             Self::Route(route) => &route.chain,
-            Self::Nothing(table) => &table.unmatched,
+            Self::Unmatched(table) => &table.unmatched,
         }
     }
 }
@@ -91,8 +91,8 @@ pub(crate) struct Ending {
 }
 
 impl Completion {
-    pub(crate) fn new(measure: Measure, upload: Upload, matched: Matched) -> Self {
-        Self { measure, upload, matched }
+    pub(crate) fn new(measure: Measure, upload: Upload, chained: Chained) -> Self {
+        Self { measure, upload, chained }
     }
 
     /// Ties the end of the exchange to the end of its answer's body.
@@ -224,7 +224,7 @@ impl Ending {
 
     pub(crate) fn end(self) {
         let Self { completion, mut exchange, status, outcome, received, sent, whole } = self;
-        let Completion { mut measure, upload, matched } = completion;
+        let Completion { mut measure, upload, chained } = completion;
         let error = outcome.error.or((!whole).then_some("client_gone"));
         let summary = Summary {
             status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
@@ -249,12 +249,12 @@ impl Ending {
             error,
             "served"
         );
-        if !pipeline::completes(matched.chain(), outcome.participants) {
+        if !pipeline::completes(chained.chain(), outcome.participants) {
             return;
         }
         // The client has its answer; what plugins still have to do with it holds nobody up.
         tokio::spawn(async move {
-            for (position, plugin) in matched.chain().links().rev() {
+            for (position, plugin) in chained.chain().links().rev() {
                 if plugin.phases().has(Phase::OnComplete) && outcome.participants.has(position) {
                     let (returned, done) = plugin.on_complete(exchange, summary.clone()).await;
                     exchange = returned;

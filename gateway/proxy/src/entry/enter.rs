@@ -4,7 +4,7 @@ use super::admit::{Admitted, admit};
 use super::grpc_web::Web;
 use super::leave::{Dialect, refusal, unmade};
 use super::{Arrived, Connection, Leaving, identity, redirect};
-use crate::completion;
+use crate::completion::Chained;
 use crate::forward::{Bounds, ClientBody, Upload, client_address};
 use crate::measure::Measure;
 use crate::route::Route;
@@ -33,7 +33,7 @@ pub(super) struct Entered {
     pub(super) captured: Captured,
     /// Where the client asks for a WebSocket and the route has them.
     pub(super) handshake: Option<Box<Handshake>>,
-    pub(super) matched: completion::Matched,
+    pub(super) chained: Chained,
     /// What is answered where no route matched.
     pub(super) unmatched: Option<Box<Answer>>,
 }
@@ -68,18 +68,18 @@ pub(super) fn enter(
     {
         return Err(redirect::to_https(&admitted.request, port, &snapshot.counters));
     }
-    let nothing = || completion::Matched::Nothing(Arc::clone(table));
-    let (matched, captured, unmatched) = match matched(table, &admitted).map_err(|error| refusal(&error))? {
+    let nothing = || Chained::Unmatched(Arc::clone(table));
+    let (chained, captured, unmatched) = match matched(table, &admitted).map_err(|error| refusal(&error))? {
         Matched::Route(route, captured) => {
             if let Some(measure) = measure {
                 measure.routed(&route.meter);
             }
-            (completion::Matched::Route(route), captured, None)
+            (Chained::Route(route), captured, None)
         }
         Matched::MethodNotAllowed(methods) => (nothing(), Captured::default(), Some(not_allowed(&methods))),
         Matched::NotFound => (nothing(), Captured::default(), Some(not_found())),
     };
-    let route = matched.route().map(Arc::as_ref);
+    let route = chained.route().map(Arc::as_ref);
     let handshake = match wish.map(|wish| handshake(wish, route, &admitted, &body)).transpose() {
         Ok(handshake) => handshake.flatten(),
         Err(answer) => return Err(unmade(*answer)),
@@ -101,7 +101,7 @@ pub(super) fn enter(
     if let Some(measure) = measure {
         measure.begun(&exchange);
     }
-    Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, matched, unmatched })
+    Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, chained, unmatched })
 }
 
 /// The handshake of a client that asks for a WebSocket, where its route has them; elsewhere a wish of HTTP/1.1 is ignored, one of HTTP/2

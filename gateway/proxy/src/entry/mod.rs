@@ -15,7 +15,7 @@ mod redirect;
 #[cfg(test)]
 mod tests;
 
-use crate::completion::{Completion, Matched, ResponseBody};
+use crate::completion::{Chained, Completion, ResponseBody};
 use crate::forward::Peer;
 use crate::measure::Measure;
 use crate::pipeline::{self, Work};
@@ -136,7 +136,7 @@ async fn answer(
         Ok(entered) => entered,
         Err(refused) => return refused,
     };
-    let Entered { exchange, body, method, dialect, upload, captured, handshake, matched, unmatched } = entered;
+    let Entered { exchange, body, method, dialect, upload, captured, handshake, chained, unmatched } = entered;
     let work = Work {
         snapshot,
         peer: &connection.peer,
@@ -144,14 +144,14 @@ async fn answer(
         captured: &captured,
         handshake: handshake.as_deref(),
     };
-    let (exchange, body, outcome) = match &matched {
-        Matched::Route(route) => pipeline::run(&work, exchange, body, route).await,
-        Matched::Nothing(table) => {
+    let (exchange, body, outcome) = match &chained {
+        Chained::Route(route) => pipeline::run(&work, exchange, body, route).await,
+        Chained::Unmatched(table) => {
             pipeline::refuse(exchange, body, &table.unmatched, unmatched.unwrap_or_default()).await
         }
     };
     let Some(measure) = measure.take() else { return refusal(&Error::new(Kind::Internal, "it was counted already")) };
-    let completion = Completion::new(measure, upload, matched);
+    let completion = Completion::new(measure, upload, chained);
     match handshake {
         None => leave(exchange, body, outcome, &method, dialect, completion),
         Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),
