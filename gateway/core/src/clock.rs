@@ -1,5 +1,6 @@
 //! Time comes in by this trait, so that rules can be tested without sleeping.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,10 +28,48 @@ impl Clock for SystemClock {
     }
 }
 
+/// What a thread knows of the time without asking.
+#[derive(Clone, Copy)]
+enum Last {
+    /// Nothing: nobody says when it sleeps.
+    Unkept,
+    /// Nothing: it has slept since, or computed for long.
+    Past,
+    Asked(Instant),
+}
+
+thread_local!(static LAST: Cell<Last> = const { Cell::new(Last::Unkept) });
+
 /// Now, by the machine's clock: for code that has no rule to test.
 #[must_use]
 pub fn now() -> Instant {
-    SystemClock.now()
+    let now = SystemClock.now();
+    if !matches!(LAST.get(), Last::Unkept) {
+        LAST.set(Last::Asked(now));
+    }
+    now
+}
+
+/// When this thread asked last, where that was a moment ago, else now: for what need not be exact. A thread that serves asks several times
+/// in each look at a connection, and each time costs as much as finding a route.
+#[must_use]
+pub fn lately() -> Instant {
+    match LAST.get() {
+        Last::Asked(when) => when,
+        Last::Unkept | Last::Past => now(),
+    }
+}
+
+/// This thread sleeps now. From now on it keeps when it asked: whoever calls this does so before every sleep.
+pub fn sleeps() {
+    LAST.set(Last::Past);
+}
+
+/// This thread has computed for long and not asked since.
+pub fn forget() {
+    if matches!(LAST.get(), Last::Asked(_)) {
+        LAST.set(Last::Past);
+    }
 }
 
 /// The calendar's time, by the machine's clock.
@@ -79,6 +118,37 @@ fn coarse() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_keeps_when_it_asked_until_it_sleeps_or_computes() {
+        // A thread of its own: what it keeps is no other test's.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let passes = || {
+                    let asked = SystemClock.now();
+                    while SystemClock.now() == asked {}
+                };
+                let kept = |first: Instant| {
+                    passes();
+                    lately() == first
+                };
+                assert!(!kept(now()), "nobody says when it sleeps");
+                forget();
+                assert!(!kept(now()), "still nobody does");
+                sleeps();
+                let first = lately();
+                assert!(kept(first) && kept(first));
+                let second = now();
+                assert!(second > first && kept(second));
+                forget();
+                assert!(!kept(second));
+                let third = lately();
+                assert!(kept(third));
+                sleeps();
+                assert!(!kept(third));
+            });
+        });
+    }
 
     #[test]
     fn both_clocks_tell_the_same_moment() {

@@ -250,9 +250,12 @@ impl<'a, T: 'static> Order<'a, T> {
 
     /// It is over, and is told to whoever wants to know.
     fn end(self, mut exchange: Box<Exchange>, result: Result<T, Fault>, waited: Duration) -> Returned<T> {
-        if let Some(watch) = self.watch {
-            let (fault, trace) = (result.as_ref().err(), exchange.trace.as_mut());
-            watch.end(&self.plugin.settings.name, self.phase, trace, fault, waited);
+        match self.watch {
+            Some(watch) => {
+                let (fault, trace) = (result.as_ref().err(), exchange.trace.as_mut());
+                watch.end(&self.plugin.settings.name, self.phase, trace, fault, waited);
+            }
+            None => clock::forget(),
         }
         (exchange, result)
     }
@@ -369,10 +372,13 @@ impl Plugin for WasmPlugin {
         Box::pin(async move {
             let served = http.serve(call).await;
             let served = served.map_err(|(failure, body)| (self.books.failure(phase, failure), body));
-            if let Some(watch) = watch {
-                let fault = served.as_ref().err().map(|(fault, _)| fault);
-                // How long it was busy is not known: several share an instance, and most of it is waiting.
-                watch.end(self.name(), phase, trace.as_mut(), fault, Duration::MAX);
+            match watch {
+                Some(watch) => {
+                    let fault = served.as_ref().err().map(|(fault, _)| fault);
+                    // How long it was busy is not known: several share an instance, and most of it is waiting.
+                    watch.end(self.name(), phase, trace.as_mut(), fault, Duration::MAX);
+                }
+                None => clock::forget(),
             }
             served.or_else(|(fault, body)| unanswered(fault, body))
         })

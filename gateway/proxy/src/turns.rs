@@ -9,6 +9,7 @@
 //!
 //! That the runtime wakes who yields behind those that its look at the sockets woke is what tokio does, and not what it promises.
 
+use gateway_core::clock;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -87,6 +88,7 @@ impl Turn {
 
 /// To be called when a worker is about to rest.
 pub(crate) fn rest() {
+    clock::sleeps();
     next();
     // Who is called does this too, unless it is gone.
     watch();

@@ -3,7 +3,7 @@
 use super::stall::Stall;
 use crate::alarm::Alarm;
 use bytes::Bytes;
-use gateway_core::clock::now;
+use gateway_core::clock::{lately, now};
 use gateway_core::{Body, Error, Kind};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use parking_lot::Mutex;
@@ -162,7 +162,7 @@ impl Upload {
     /// Waits until the answer is overdue: `first_byte` after the end of the upload, and at the deadline. While the gateway
     /// waits for the client it is the client's time that runs, and [`ClientBody`] bounds it.
     pub(super) async fn answer_overdue(&self, alarm: &mut Alarm, first_byte: Duration, deadline: Instant) {
-        let mut limit = deadline.min(now() + first_byte);
+        let mut limit = deadline.min(lately() + first_byte);
         let mut received = 0;
         loop {
             poll_fn(|context| alarm.poll_until(limit, context)).await;

@@ -4,7 +4,7 @@ use super::Sending;
 use super::attempt::Failed;
 use crate::measure::nanoseconds;
 use crate::upstream::Endpoint;
-use gateway_core::clock::now;
+use gateway_core::clock::{lately, now};
 use gateway_core::instruments::{Protocol, Status, Verb, Words};
 use gateway_core::trace::{Begun, Side, TRACEPARENT, Trace, Value};
 use gateway_core::{Body, Error};
@@ -26,7 +26,7 @@ impl<'a> Watch<'a> {
         if sending.trace.is_none() && sending.upstream.meter().is_none() {
             return None;
         }
-        let began = now();
+        let began = lately();
         let span = sending.trace.and_then(|trace| Some((trace, trace.start(began)?)));
         if let Some(trace) = sending.trace {
             request.headers_mut().insert(TRACEPARENT, trace.field(span.as_ref().map(|(_, begun)| begun)));

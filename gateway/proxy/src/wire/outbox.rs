@@ -1,7 +1,7 @@
 //! Little writes of many connections, until what has come to a thread has been looked at.
 
 use super::out::Out;
-use gateway_core::clock::now;
+use gateway_core::clock::{lately, now};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -34,6 +34,8 @@ struct Held {
     bytes: Vec<u8>,
     /// Of the first of them.
     since: Option<Instant>,
+    /// What the thread knew of the time when [`send_overdue`] looked last.
+    looked: Option<Instant>,
 }
 
 struct Write {
@@ -45,7 +47,7 @@ struct Write {
 
 impl Held {
     const fn new() -> Self {
-        Self { writes: Vec::new(), bytes: Vec::new(), since: None }
+        Self { writes: Vec::new(), bytes: Vec::new(), since: None, looked: None }
     }
 
     fn send(&mut self) {
@@ -55,7 +57,16 @@ impl Held {
             start = end;
         }
         self.bytes.clear();
-        self.since = None;
+        (self.since, self.looked) = (None, None);
+    }
+
+    /// Whether the first of them waits for longer than this. The clock is asked where nobody has done so since the last look.
+    fn is_overdue(&mut self, patience: Duration) -> bool {
+        let Some(since) = self.since else { return false };
+        let known = lately();
+        let looked = if self.looked == Some(known) { now() } else { known };
+        self.looked = Some(looked);
+        looked.saturating_duration_since(since) >= patience
     }
 }
 
@@ -88,10 +99,10 @@ impl Drop for Over {
 pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> bool {
     let writes = OUTBOX.with_borrow_mut(|outbox| {
         let sender = outbox.sender.as_ref()?;
-        let Held { writes, bytes, since } = &mut outbox.held;
+        let Held { writes, bytes, since, .. } = &mut outbox.held;
         since.get_or_insert_with(|| {
             sender.wake_by_ref();
-            now()
+            lately()
         });
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         out.hold();
@@ -106,9 +117,7 @@ pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> boo
 
 /// Sends what this thread has held for long enough. To be called before a request goes on, which may take long.
 pub(crate) fn send_overdue() {
-    let is_overdue = OUTBOX.with_borrow(|outbox| {
-        outbox.held.since.is_some_and(|since| now().saturating_duration_since(since) >= outbox.patience)
-    });
+    let is_overdue = OUTBOX.with_borrow_mut(|outbox| outbox.held.is_overdue(outbox.patience));
     if is_overdue {
         send();
     }
