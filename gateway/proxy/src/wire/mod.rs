@@ -10,11 +10,13 @@ mod outbox;
 use out::Out;
 use outbox::LITTLE;
 pub(crate) use outbox::{send_overdue, send_together};
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvFlags, recv};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -86,13 +88,43 @@ fn soon<T>(context: &Context<'_>) -> Poll<T> {
     Poll::Pending
 }
 
+/// Takes what has come, as far as there is room, and says how much. Past the C library, as what is sent.
+fn receive(tcp: &TcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+    #[expect(unsafe_code, reason = "room that nothing was written to is not lent otherwise")]
+    // SAFETY: nothing but what was received is written there, and that stays initialized.
+    let room = unsafe { buffer.unfilled_mut() };
+    let (came, _) =
+        retry_on_intr(|| recv(tcp, &mut *room, RecvFlags::empty()).map(|((came, _), count)| (came.len(), count)))?;
+    #[expect(unsafe_code, reason = "as above")]
+    // SAFETY: so many bytes were written to the beginning of the room.
+    unsafe {
+        buffer.assume_init(came);
+    }
+    buffer.advance(came);
+    Ok(came)
+}
+
 impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(context, buffer)
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let tcp = self.tcp();
+        loop {
+            ready!(tcp.poll_read_ready(context))?;
+            let mut came = None;
+            let tried = tcp.try_io(Interest::READABLE, || {
+                let room = buffer.remaining();
+                let count = receive(tcp, buffer)?;
+                came = Some(count);
+                // Less than there was room for is all that is there, and the socket says when there is more.
+                if (1..room).contains(&count) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match tried {
+                Err(error) if came.is_none() && error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                _ if came.is_some() => return Poll::Ready(Ok(())),
+                _ => {}
+            }
+        }
     }
 }
 
