@@ -35,6 +35,29 @@ fn a_connection_whose_upload_still_runs_is_not_waited_for() {
     }
 }
 
+/// Whether all of it came with its head or not, a little answer is whole; one that breaks off is cut.
+#[test]
+fn a_little_answer_comes_at_once_or_in_pieces() {
+    let upstream = Upstream::start(|request| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n";
+        let pieces = match request.target() {
+            "/at-once" => vec![format!("{head}abcdef")],
+            "/in-pieces" => vec![format!("{head}abc"), "de".to_owned(), "f".to_owned()],
+            "/head-first" => vec![head.to_owned(), "abcdef".to_owned()],
+            _ => vec![format!("{head}abc")],
+        };
+        Reply::Trickle(pieces.into_iter().map(String::into_bytes).collect(), Duration::from_millis(20))
+    });
+    let gateway = TestGateway::start(&upstream.config());
+    for path in ["/at-once", "/in-pieces", "/head-first"] {
+        assert_eq!(gateway.get(path).text(), "abcdef", "{path}");
+    }
+    let mut client = gateway.client();
+    client.send("GET /cut HTTP/1.1\r\nhost: a\r\n\r\n");
+    let answer = String::from_utf8(client.rest()).unwrap();
+    assert!(answer.contains("content-length: 6\r\n") && answer.ends_with("\r\n\r\nabc"), "{answer}");
+}
+
 #[test]
 fn what_an_upstream_adds_to_its_answer_is_nobodys_answer() {
     let upstream = Upstream::start(|_| {

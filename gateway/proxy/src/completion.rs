@@ -3,6 +3,7 @@
 
 use crate::chain::{Chain, Participants};
 use crate::forward::Upload;
+use crate::heap::boxed;
 use crate::listener::{Open, Stream};
 use crate::measure::Measure;
 use crate::pipe::Piece;
@@ -37,7 +38,6 @@ pub struct Outcome {
 pub struct Completion {
     measure: Measure,
     upload: Upload,
-    chained: Chained,
 }
 
 /// Whose chain an exchange runs through.
@@ -91,15 +91,15 @@ pub(crate) struct Ending {
 }
 
 impl Completion {
-    pub(crate) fn new(measure: Measure, upload: Upload, chained: Chained) -> Self {
-        Self { measure, upload, chained }
+    pub(crate) fn new(measure: Measure, upload: Upload) -> Self {
+        Self { measure, upload }
     }
 
     /// Ties the end of the exchange to the end of its answer's body.
     pub(crate) fn wrap(self, exchange: Box<Exchange>, status: u16, body: Body, outcome: Outcome) -> ResponseBody {
+        let whole = body.is_end_stream();
         let ending =
-            Ending { completion: self, exchange, status, outcome, received: 0, sent: 0, whole: body.is_end_stream() };
-        let ending = Some(Box::new(ending));
+            Some(boxed(|| Ending { completion: self, exchange, status, outcome, received: 0, sent: 0, whole }));
         ResponseBody { body, ending, open: None, stream: Stream::current(), tunnel: None, joins: false, late: None }
     }
 }
@@ -222,20 +222,21 @@ impl Ending {
         self.outcome.error = self.outcome.error.or(error);
     }
 
-    pub(crate) fn end(self) {
-        let Self { completion, mut exchange, status, outcome, received, sent, whole } = self;
-        let Completion { mut measure, upload, chained } = completion;
+    #[expect(clippy::boxed_local, reason = "it is on the heap, and not copied from there")]
+    pub(crate) fn end(mut self: Box<Self>) {
+        let Self { completion: Completion { measure, upload }, exchange, status, outcome, received, sent, whole } =
+            &mut *self;
+        let (status, sent, whole) = (*status, *sent, *whole);
         let error = outcome.error.or((!whole).then_some("client_gone"));
         let summary = Summary {
             status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
             duration: now().saturating_duration_since(measure.started),
-            request_bytes: upload.received() + received,
+            request_bytes: upload.received() + *received,
             response_bytes: sent,
             error,
         };
         measure.snapshot.counters.note(status);
-        measure.ended(&summary, &exchange);
-        drop(measure);
+        measure.ended(&summary, exchange);
         tracing::debug!(
             request = exchange.id.to_str().unwrap_or_default(),
             client = %exchange.client,
@@ -249,10 +250,17 @@ impl Ending {
             error,
             "served"
         );
-        if !pipeline::completes(chained.chain(), outcome.participants) {
-            return;
+        let chained = measure.chained().filter(|chained| pipeline::completes(chained.chain(), outcome.participants));
+        if chained.is_some() {
+            (*self).complete(summary);
         }
-        // The client has its answer; what plugins still have to do with it holds nobody up.
+    }
+
+    /// The client has its answer; what plugins still have to do with it holds nobody up.
+    #[cold]
+    fn complete(self, summary: Summary) {
+        let Self { completion: Completion { measure, .. }, mut exchange, outcome, .. } = self;
+        let Some(chained) = measure.into_chained() else { return };
         tokio::spawn(async move {
             for (position, plugin) in chained.chain().links().rev() {
                 if plugin.phases().has(Phase::OnComplete) && outcome.participants.has(position) {

@@ -12,8 +12,10 @@ pub mod entry;
 pub mod forward;
 #[doc(hidden)]
 pub mod fuzz;
+mod heap;
 pub mod listener;
 mod measure;
+mod memory;
 mod pipe;
 pub mod pipeline;
 pub mod route;

@@ -2,6 +2,7 @@
 //!
 //! Everything it needs was looked up when its route was built. When nothing is counted and nothing traced, it is a moment in time.
 
+use crate::completion::Chained;
 use crate::pipeline::CLIENT_CLOSED;
 use crate::snapshot::Snapshot;
 use gateway_core::Exchange;
@@ -25,7 +26,8 @@ pub(crate) struct Measure {
     listener: Option<Arc<str>>,
     /// Whether it is counted at all.
     counted: bool,
-    route: Option<Arc<meters::Route>>,
+    /// Whose chain it runs through, once that is known.
+    chained: Option<Chained>,
     trace: Option<Trace>,
     /// The parent of the trace's first span; 0: none.
     parent: u64,
@@ -53,7 +55,7 @@ impl Measure {
             secure,
             listener: (telemetry.tracing.is_some() || telemetry.watcher().is_some()).then(|| Arc::clone(listener)),
             counted: telemetry.meters.are_on(),
-            route: None,
+            chained: None,
             trace: None,
             parent: 0,
             fields: Vec::new(),
@@ -94,9 +96,24 @@ impl Measure {
         self.trace.clone()
     }
 
-    /// Its route is known.
-    pub(crate) fn routed(&mut self, meter: &Arc<meters::Route>) {
-        self.route = Some(Arc::clone(meter));
+    /// Its route is known, or that it has none.
+    pub(crate) fn routed(&mut self, chained: Chained) -> &Chained {
+        self.chained.insert(chained)
+    }
+
+    /// Whose chain it runs through.
+    pub(crate) fn chained(&self) -> Option<&Chained> {
+        self.chained.as_ref()
+    }
+
+    /// The same, of one that has ended.
+    pub(crate) fn into_chained(mut self) -> Option<Chained> {
+        self.chained.take()
+    }
+
+    fn meter(&self) -> &meters::Route {
+        let route = self.chained.as_ref().and_then(Chained::route);
+        route.map_or(&self.snapshot.telemetry.unmatched, |route| &route.meter)
     }
 
     /// It is an exchange from now on: keeps what is told of it when it is over, or given up.
@@ -152,7 +169,7 @@ impl Measure {
         if let Some(active) = self.active() {
             active.subtract(1);
         }
-        let meter = self.route.as_ref().unwrap_or(&self.snapshot.telemetry.unmatched);
+        let meter = self.meter();
         let Self { verb, protocol, secure, .. } = *self;
         let words = Words { verb, protocol, secure, status: Some(Status::of(summary.status)) };
         meter.duration.record(words, nanoseconds(summary.duration));
@@ -166,7 +183,7 @@ impl Measure {
     /// The span of the request as a whole, by the conventions for HTTP servers.
     fn finish_trace(&mut self, summary: &Summary, exchange: Option<&Exchange>) {
         let Some(trace) = self.trace.take().filter(Trace::is_recorded) else { return };
-        let route = self.route.as_ref();
+        let route = self.chained.as_ref().and_then(Chained::route).map(|route| &route.meter);
         let verb = if self.verb.word() == "_OTHER" { "HTTP" } else { self.verb.word() };
         let name = match route {
             Some(route) => format!("{verb} {}", route.pattern).into(),

@@ -223,7 +223,8 @@ impl Lookup<'_> {
             keeping.put(&Arc::new(stored));
         };
         if let Some(bytes) = body.at_hand().filter(|bytes| bytes.len() <= self.largest()) {
-            put(bytes.clone());
+            // Copied: what was read shares its buffer with other things, and would keep all of that for as long as it is stored.
+            put(Bytes::copy_from_slice(&bytes));
             land(flight, Landing::Stored);
             return Body::from(bytes);
         }

@@ -1,29 +1,22 @@
 //! The one authority of a request (RFC 9112 3.2, RFC 9113 8.3.1).
 
+use crate::memory;
 use gateway_core::{Error, Kind};
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri, Version};
-use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// What the last request of a connection said, which the next ones mostly say again.
-#[derive(Default)]
-pub(super) struct Memory(Mutex<Option<(HeaderValue, Arc<str>)>>);
+/// `host` fields, and the authorities that they name.
+pub(super) type Memory = memory::Memory<(HeaderValue, Arc<str>)>;
 
-impl Memory {
-    fn recall(&self, field: &HeaderValue) -> Option<Arc<str>> {
-        let known = self.0.lock();
-        known.as_ref().filter(|(known, _)| known == field).map(|(_, authority)| Arc::clone(authority))
+fn keep(memory: &Memory, field: &HeaderValue, authority: String) -> Arc<str> {
+    let authority = Arc::from(authority);
+    // A copy: the field is a part of all that was read with it, which is not to be held.
+    if let Ok(field) = HeaderValue::from_bytes(field.as_bytes()) {
+        memory.keep((field, Arc::clone(&authority)));
     }
-
-    fn keep(&self, field: &HeaderValue, authority: String) -> Arc<str> {
-        let authority = Arc::from(authority);
-        // A copy: the field is a part of all that was read with it, which is not to be held.
-        let field = HeaderValue::from_bytes(field.as_bytes()).ok();
-        *self.0.lock() = field.map(|field| (field, Arc::clone(&authority)));
-        authority
-    }
+    authority
 }
 
 /// Where the request was meant to go: the target's authority and the `host` field, which must agree.
@@ -38,7 +31,7 @@ pub(super) fn of(uri: &Uri, headers: &HeaderMap, version: Version, memory: &Memo
         return Err(bad("several host fields"));
     }
     if let (Some(field), None) = (field, uri.authority())
-        && let Some(authority) = memory.recall(field)
+        && let Some(authority) = memory.recall(|(known, _)| known == field, |(_, authority)| Arc::clone(authority))
     {
         return Ok(authority);
     }
@@ -61,7 +54,7 @@ pub(super) fn of(uri: &Uri, headers: &HeaderMap, version: Version, memory: &Memo
         (_, None) if version == Version::HTTP_11 => Err(bad("the host field is missing")),
         (Some(target), _) => Ok(target.into()),
         (None, Some(field)) => {
-            Ok(written.map_or_else(|| Arc::from(&*field), |written| memory.keep(written, field.clone())))
+            Ok(written.map_or_else(|| Arc::from(&*field), |written| keep(memory, written, field.clone())))
         }
         (None, None) if version < Version::HTTP_11 => Ok("".into()),
         (None, None) => Err(bad("the authority is missing")),

@@ -6,13 +6,13 @@ use super::leave::{Dialect, refusal, unmade};
 use super::{Arrived, Connection, Leaving, identity, redirect};
 use crate::completion::Chained;
 use crate::forward::{Bounds, ClientBody, Upload, client_address};
+use crate::heap::boxed;
 use crate::measure::Measure;
 use crate::route::Route;
 use crate::router::{Captured, Matched};
 use crate::snapshot::{Snapshot, Table};
 use crate::tunnel::{Handshake, Wish};
 use gateway_core::attributes::Attributes;
-use gateway_core::clock::now;
 use gateway_core::exchange::{Answer, Exchange, Stage};
 use gateway_core::{Body, Error, Kind, Origin, problem};
 use http::header::{ALLOW, HeaderValue};
@@ -33,7 +33,6 @@ pub(super) struct Entered {
     pub(super) captured: Captured,
     /// Where the client asks for a WebSocket and the route has them.
     pub(super) handshake: Option<Box<Handshake>>,
-    pub(super) chained: Chained,
     /// What is answered where no route matched.
     pub(super) unmatched: Option<Box<Answer>>,
 }
@@ -46,7 +45,7 @@ pub(super) fn enter(
     snapshot: &Arc<Snapshot>,
     connection: &Connection,
     mut arrived: Arrived,
-    measure: &mut Option<Measure>,
+    measure: &mut Measure,
 ) -> Result<Entered, Leaving> {
     let Some(table) = snapshot.tables.get(&connection.listener) else {
         return Err(refusal(&Error::new(Kind::Overloaded, "the listener is being removed")));
@@ -54,15 +53,16 @@ pub(super) fn enter(
     if snapshot.pressure.is_high() {
         return Err(refusal(&Error::new(Kind::Overloaded, "the gateway has hardly any memory left")));
     }
-    let (scheme, memory) = (connection.scheme(), &connection.authority);
-    let admitted = admit(&mut arrived.0, scheme, table.target_limit, connection.fields, memory);
-    let mut admitted = admitted.map_err(|error| refusal(&error))?;
+    let (scheme, memory, started) = (connection.scheme(), &connection.authority, measure.started);
+    let mut admitted = match admit(&mut arrived.0, scheme, table.target_limit, connection.fields, memory) {
+        Ok(admitted) => admitted,
+        Err(error) => return Err(refusal(&error)),
+    };
     let body = arrived.1;
     let wish = admitted.wish.take();
     let trusted = || snapshot.trusts(connection.peer.address.ip());
     let is_traced = admitted.is_traced;
-    let trace =
-        measure.as_mut().and_then(|measure| measure.admitted(&mut admitted.request.headers, is_traced, trusted));
+    let trace = measure.admitted(&mut admitted.request.headers, is_traced, trusted);
     if let Some(port) = table.redirect_https
         && !redirect::came_by_https(&connection.peer, snapshot, &admitted.request.headers)
     {
@@ -70,16 +70,11 @@ pub(super) fn enter(
     }
     let nothing = || Chained::Unmatched(Arc::clone(table));
     let (chained, captured, unmatched) = match matched(table, &admitted).map_err(|error| refusal(&error))? {
-        Matched::Route(route, captured) => {
-            if let Some(measure) = measure {
-                measure.routed(&route.meter);
-            }
-            (Chained::Route(route), captured, None)
-        }
+        Matched::Route(route, captured) => (Chained::Route(route), captured, None),
         Matched::MethodNotAllowed(methods) => (nothing(), Captured::default(), Some(not_allowed(&methods))),
         Matched::NotFound => (nothing(), Captured::default(), Some(not_found())),
     };
-    let route = chained.route().map(Arc::as_ref);
+    let route = measure.routed(chained).route().map(Arc::as_ref);
     let handshake = match wish.map(|wish| handshake(wish, route, &admitted, &body)).transpose() {
         Ok(handshake) => handshake.flatten(),
         Err(answer) => return Err(unmade(*answer)),
@@ -95,13 +90,10 @@ pub(super) fn enter(
     let body = if let Dialect::GrpcWeb(web) = dialect { web.request_body(body) } else { body };
     let (body, upload) = ClientBody::watch(body, bounds).map_err(|error| refusal(&error))?;
     let method = admitted.request.method.clone();
-    let started = measure.as_ref().map_or_else(now, |measure| measure.started);
     let mut exchange = exchange(snapshot, connection, admitted, route, captured.decoded(), started);
     exchange.trace = trace;
-    if let Some(measure) = measure {
-        measure.begun(&exchange);
-    }
-    Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, chained, unmatched })
+    measure.begun(&exchange);
+    Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, unmatched })
 }
 
 /// The handshake of a client that asks for a WebSocket, where its route has them; elsewhere a wish of HTTP/1.1 is ignored, one of HTTP/2
@@ -148,15 +140,14 @@ fn exchange(
     parameters: Vec<(Arc<str>, String)>,
     started: Instant,
 ) -> Box<Exchange> {
-    let Admitted { request, .. } = admitted;
     let deadline = route.map_or(Duration::from_secs(10), |route| route.deadline);
-    Box::new(Exchange {
-        id: identity::of(&request.headers),
+    boxed(|| Exchange {
+        id: identity::of(&admitted.request.headers),
         route: route.map_or_else(|| "".into(), |route| Arc::clone(&route.name)),
         parameters,
-        client: client_address(&connection.peer, snapshot, &request.headers),
+        client: client_address(&connection.peer, snapshot, &admitted.request.headers),
         certificate: connection.tls.as_ref().and_then(|tls| tls.certificate.clone()),
-        request,
+        request: admitted.request,
         response: None,
         stage: Stage::Request,
         attributes: Attributes::default(),

@@ -1,9 +1,10 @@
 //! The request id: kept where the client sent a usable one, else made.
 
 use crate::forward::REQUEST_ID;
+use bytes::Bytes;
 use gateway_core::hex::digits;
 use http::{HeaderMap, HeaderValue};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,15 +26,33 @@ fn is_usable(id: &HeaderValue) -> bool {
 /// Ids that a thread takes at once.
 const TAKEN: u64 = 1 << 16;
 
-/// Unique without a generator that threads share at each request: this process's random half, then a count.
+/// Bytes of an id that is made here.
+const LENGTH: usize = 32;
+
+/// Ids that are made at once, in one piece of memory to which each of them, and each copy of it, is a reference.
+const MADE: usize = 16;
+
 fn make() -> HeaderValue {
+    thread_local!(static MINE: RefCell<Bytes> = const { RefCell::new(Bytes::new()) });
+    let id = MINE.with_borrow_mut(|mine| {
+        if mine.is_empty() {
+            *mine = several();
+        }
+        mine.split_to(LENGTH)
+    });
+    HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Unique without a generator that threads share at each request: this process's random half, then a count.
+fn several() -> Bytes {
     static PROCESS: OnceLock<[u8; 16]> = OnceLock::new();
     let process = PROCESS.get_or_init(|| digits(getrandom::u64().unwrap_or_else(|_| std::process::id().into())));
-    let mut id = [0; 32];
-    let (first, last) = id.split_at_mut(16);
-    first.copy_from_slice(process);
-    last.copy_from_slice(&digits(count()));
-    HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("unknown"))
+    let mut ids = Vec::with_capacity(MADE * LENGTH);
+    for _ in 0..MADE {
+        ids.extend_from_slice(process);
+        ids.extend_from_slice(&digits(count()));
+    }
+    Bytes::from(ids)
 }
 
 /// The next of those that this thread has taken.
@@ -68,6 +87,8 @@ mod tests {
         let (first, second) = (make(), make());
         assert_ne!(first, second);
         assert_eq!(first.as_bytes()[..16], second.as_bytes()[..16]);
-        assert!(is_usable(&first));
+        assert!(is_usable(&first) && first.len() == LENGTH);
+        let many: BTreeSet<_> = (0..3 * MADE).map(|_| make().as_bytes().to_vec()).collect();
+        assert_eq!(many.len(), 3 * MADE);
     }
 }

@@ -3,6 +3,7 @@
 use super::grpc_web::Web;
 use super::{Connection, Leaving, grpc};
 use crate::completion::{Completion, Outcome, ResponseBody};
+use crate::heap::boxed;
 use crate::tunnel::{self, Handshake, Tunnel};
 use gateway_core::exchange::{self, Answer, Exchange};
 use gateway_core::{Body, Error, Kind, problem};
@@ -53,7 +54,7 @@ pub(super) fn leave(
     // HTTP/1.1 sends no body with these whatever there is, HTTP/2 would (RFC 9110 6.4.1).
     let has_body = *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let body = if has_body { body } else { Body::empty() };
-    let mut response = Box::new(Response::new(completion.wrap(exchange, said.as_u16(), body, outcome)));
+    let mut response = boxed(|| Response::new(completion.wrap(exchange, said.as_u16(), body, outcome)));
     *response.status_mut() = status;
     *response.headers_mut() = head.headers;
     response

@@ -132,11 +132,12 @@ async fn answer(
     arrived: Arrived,
     measure: &mut Option<Measure>,
 ) -> Leaving {
-    let entered = match enter::enter(snapshot, connection, arrived, measure) {
+    let Some(begun) = measure else { return refusal(&uncounted()) };
+    let entered = match enter::enter(snapshot, connection, arrived, begun) {
         Ok(entered) => entered,
         Err(refused) => return refused,
     };
-    let Entered { exchange, body, method, dialect, upload, captured, handshake, chained, unmatched } = entered;
+    let Entered { exchange, body, method, dialect, upload, captured, handshake, unmatched } = entered;
     let work = Work {
         snapshot,
         peer: &connection.peer,
@@ -144,16 +145,23 @@ async fn answer(
         captured: &captured,
         handshake: handshake.as_deref(),
     };
-    let (exchange, body, outcome) = match &chained {
-        Chained::Route(route) => pipeline::run(&work, exchange, body, route).await,
-        Chained::Unmatched(table) => {
+    let (exchange, body, outcome) = match begun.chained() {
+        Some(Chained::Route(route)) => pipeline::run(&work, exchange, body, route).await,
+        Some(Chained::Unmatched(table)) => {
             pipeline::refuse(exchange, body, &table.unmatched, unmatched.unwrap_or_default()).await
         }
+        None => return refusal(&uncounted()),
     };
-    let Some(measure) = measure.take() else { return refusal(&Error::new(Kind::Internal, "it was counted already")) };
-    let completion = Completion::new(measure, upload, chained);
+    let Some(measure) = measure.take() else { return refusal(&uncounted()) };
+    let completion = Completion::new(measure, upload);
     match handshake {
         None => leave(exchange, body, outcome, &method, dialect, completion),
         Some(handshake) => conclude(*handshake, connection, exchange, body, outcome, completion),
     }
+}
+
+/// A fault of ours: what counts a request is there until its answer leaves, and has its route from when it entered.
+#[cold]
+fn uncounted() -> Error {
+    Error::new(Kind::Internal, "the request is not counted")
 }

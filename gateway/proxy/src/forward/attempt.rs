@@ -4,17 +4,15 @@ use super::response;
 use super::spare::Spare;
 use super::watch::Watch;
 use super::{HostField, Sending};
+use crate::tunnel::Handshake;
 use crate::upstream::{Endpoint, Lease};
 use gateway_config::{Retry as Policy, Statuses};
 use gateway_core::clock::now;
 use gateway_core::trace::Trace;
 use gateway_core::{Body, Error, Kind, Origin, Retry};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::client::conn::TrySendError;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 /// A try that is no good.
@@ -154,16 +152,10 @@ impl Sending<'_> {
         if self.handshake.is_some() {
             connected.connection.may_switch();
         }
-        let mut answer = connected.connection.begin(request);
-        let (connection, alarm) = (&mut connected.connection, &mut connected.alarm);
         let first_byte = self.upstream.settings().timeouts.first_byte;
         let first_byte = self.policy.per_try.map_or(first_byte, |limit| limit.min(first_byte));
-        let mut overdue = pin!(self.upload.answer_overdue(alarm, first_byte, self.deadline));
-        let answered = poll_fn(|context| match connection.poll_answer(&mut answer, context) {
-            Poll::Ready(answered) => Poll::Ready(Some(answered)),
-            Poll::Pending => overdue.as_mut().poll(context).map(|()| None),
-        });
-        match answered.await {
+        let overdue = self.upload.answer_overdue(&mut connected.alarm, first_byte, self.deadline);
+        match connected.connection.ask(request, overdue).await {
             Some(Ok(response)) => Ok(response),
             Some(Err(failure)) => Err(Silence::Failed(failure)),
             None => Err(Silence::Overdue),
@@ -178,28 +170,57 @@ impl Sending<'_> {
         asked: Option<Instant>,
         spare: Option<Spare>,
     ) -> Result<Box<Response<Body>>, Box<Failed>> {
-        let endpoint = Arc::clone(lease.endpoint());
+        if let Err(error) = response::check(&response, self.handshake) {
+            return Err(self.unfit(error, spare, lease.endpoint()));
+        }
+        if let Some(handshake) = self.handshake
+            && response.status() == StatusCode::SWITCHING_PROTOCOLS
+        {
+            return self.switch(handshake, response, lease, asked, spare);
+        }
         let settings = self.upstream.settings();
         let is_failure = Statuses::any(&settings.outliers.statuses, response.status().as_u16());
-        let expected = response::Expected { upload: self.upload, handshake: self.handshake };
-        let response = match response::incoming(response, lease, &expected, settings.timeouts.body, !is_failure) {
-            Ok(response) => response,
-            Err(error) => {
-                let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok().map(Box::new));
-                return Err(self.fail(error, again, &endpoint));
-            }
-        };
         match is_failure {
-            true => self.upstream.failed(&endpoint),
-            false => self.upstream.answered(&endpoint, asked),
+            true => self.upstream.failed(lease.endpoint()),
+            false => self.upstream.answered(lease.endpoint(), asked),
         }
-        match spare {
-            Some(spare) if refuses(self.policy, &response) => {
+        let refused = spare.filter(|_| refuses(self.policy, &response));
+        let refused = refused.map(|spare| (spare, Arc::clone(lease.endpoint())));
+        let is_good = !is_failure && refused.is_none();
+        let response = response::incoming(response, lease, self.upload, settings.timeouts.body, is_good);
+        match refused {
+            None => Ok(response),
+            Some((spare, endpoint)) => {
                 let again = spare.request().ok().map(Box::new);
                 Err(Box::new(Failed { answer: Ok(response), again, endpoint: Some(endpoint) }))
             }
-            _ => Ok(response),
         }
+    }
+
+    #[cold]
+    fn switch(
+        &self,
+        handshake: &Handshake,
+        response: Box<Response<Body>>,
+        lease: Lease,
+        asked: Option<Instant>,
+        spare: Option<Spare>,
+    ) -> Result<Box<Response<Body>>, Box<Failed>> {
+        let endpoint = Arc::clone(lease.endpoint());
+        match response::switched(response, lease, handshake) {
+            Ok(response) => {
+                self.upstream.answered(&endpoint, asked);
+                Ok(response)
+            }
+            Err(error) => Err(self.unfit(error, spare, &endpoint)),
+        }
+    }
+
+    /// The head is none that can be passed on.
+    #[cold]
+    fn unfit(&self, error: Error, spare: Option<Spare>, endpoint: &Arc<Endpoint>) -> Box<Failed> {
+        let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok().map(Box::new));
+        self.fail(error, again, endpoint)
     }
 
     /// What goes into the books is the endpoint's own fault only.

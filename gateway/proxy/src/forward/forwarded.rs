@@ -2,10 +2,10 @@
 //!
 //! What a client claims is overwritten; what a trusted proxy says is believed and added to.
 
+use crate::memory::Memory;
 use crate::snapshot::Snapshot;
 use gateway_core::exchange::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
-use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -21,8 +21,7 @@ pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
     forwarded_for: HeaderValue,
-    /// Of the last request; the next ones mostly have the same authority.
-    told: Mutex<Option<Told>>,
+    told: Memory<Told>,
 }
 
 /// What is told of a request's authority.
@@ -40,17 +39,18 @@ impl Peer {
     pub fn new(address: SocketAddr) -> Self {
         let ip = address.ip().to_canonical();
         let forwarded_for = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { address, forwarded_for, told: Mutex::default() }
+        Self { address, forwarded_for, told: Memory::default() }
     }
 
     /// The host, and the element of `Forwarded`.
     fn told(&self, request: &Request) -> (HeaderValue, HeaderValue) {
-        let mut known = self.told.lock();
-        let told = match &mut *known {
-            Some(told) if told.authority == request.authority && told.scheme == request.scheme => told,
-            _ => known.insert(Told::of(self.address.ip().to_canonical(), request)),
-        };
-        (told.host.clone(), told.element.clone())
+        let fits = |told: &Told| told.authority == request.authority && told.scheme == request.scheme;
+        self.told.recall(fits, Told::read).unwrap_or_else(|| {
+            let told = Told::of(self.address.ip().to_canonical(), request);
+            let read = told.read();
+            self.told.keep(told);
+            read
+        })
     }
 }
 
@@ -111,6 +111,10 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
 }
 
 impl Told {
+    fn read(&self) -> (HeaderValue, HeaderValue) {
+        (self.host.clone(), self.element.clone())
+    }
+
     fn of(address: IpAddr, request: &Request) -> Self {
         let Request { authority, scheme, .. } = request;
         let element = match address {

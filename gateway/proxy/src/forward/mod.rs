@@ -116,7 +116,7 @@ async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Box<Res
         let Failed { answer, again, endpoint } = *failed;
         let Some(request) = again else { return answer };
         let Some(_permit) = sending.upstream.admit_retry(sending.deadline).await else { return answer };
-        // An answer that is not taken has a connection, which goes with it.
+        // An answer that is not taken may have a connection, which goes with it.
         drop(answer);
         tried.extend(endpoint);
         tokio::time::sleep_until(sending.deadline.min(now() + pause).into()).await;
@@ -135,7 +135,19 @@ fn answer_body(body: Body, lease: Lease, upload: &Upload, stall: Duration, good:
         upstream_body::give_back(lease, upload, good);
         return Body::empty();
     }
-    let mut body = UpstreamBody::new(body, lease, upload.clone(), stall, good);
+    let (mut body, mut first) = (body, None);
+    // Not while the rest of the upload comes, which the connection is needed for.
+    if upload.is_over() {
+        first = upstream_body::first(&mut body);
+    }
+    if body.is_end_stream()
+        && let Some(Ok(frame)) = &mut first
+        && let Some(whole) = frame.data_mut()
+    {
+        upstream_body::give_back(lease, upload, good);
+        return Body::from(std::mem::take(whole));
+    }
+    let mut body = UpstreamBody::new(first, body, lease, upload.clone(), stall, good);
     if stays && body.is_pipeable() { Body::pipeable(body) } else { Body::stream(body) }
 }
 

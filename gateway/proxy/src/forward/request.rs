@@ -1,6 +1,7 @@
 //! The request as the upstream gets it.
 
 use super::{HostField, Peer, forwarded, template};
+use crate::heap::boxed;
 use crate::route::Forward;
 use crate::router::Captured;
 use gateway_config::{HostPolicy, Rewrite};
@@ -46,7 +47,7 @@ pub fn outgoing(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 
-    let mut request = Box::new(Request::new(body));
+    let mut request = boxed(|| Request::new(body));
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = target;
     *request.version_mut() = Version::HTTP_11;

@@ -5,17 +5,10 @@ use crate::tunnel::Handshake;
 use crate::upstream::Lease;
 use gateway_core::headers::{names_close, strip_hop_by_hop};
 use gateway_core::{Body, Error, Kind, Retry};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
 use http_body::Body as _;
 use std::time::Duration;
-
-/// What the answer is held against.
-pub(super) struct Expected<'a> {
-    pub(super) upload: &'a Upload,
-    /// Where the request has asked to switch protocols.
-    pub(super) handshake: Option<&'a Handshake>,
-}
 
 /// How the end of an answer's body is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,45 +20,63 @@ pub enum Framing {
     Connection,
 }
 
-/// Checks the head and ties the body to its connection. Its end is a success of the endpoint where the head was `good`.
+/// Holds the head of an answer against what one can be, and against the handshake that was asked for.
 ///
 /// # Errors
-/// A status that no final answer has, or a switch of protocols that was not asked for.
-pub(super) fn incoming(
-    mut response: Box<Response<Body>>,
-    lease: Lease,
-    expected: &Expected<'_>,
-    stall: Duration,
-    good: bool,
-) -> Result<Box<Response<Body>>, Error> {
+/// A status that no final answer has, a switch of protocols that was not asked for, a coding of the body that nobody undoes.
+pub(super) fn check(response: &Response<Body>, handshake: Option<&Handshake>) -> Result<(), Error> {
     let status = response.status();
-    if let Some(handshake) = expected.handshake {
+    if let Some(handshake) = handshake {
         handshake.check(status, response.headers())?;
     }
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        let Some(handshake) = expected.handshake else {
-            return Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked"));
+        return match handshake {
+            Some(_) => Ok(()),
+            None => Err(Error::new(Kind::HttpUpgradeFailed, "the upstream switched protocols unasked")),
         };
-        handshake.switch(lease)?;
-        strip_hop_by_hop(response.headers_mut());
-        response.headers_mut().remove(CONTENT_LENGTH);
-        *response.body_mut() = Body::empty();
-        return Ok(response);
     }
     if !(200..600).contains(&status.as_u16()) {
         return Err(Error::new(Kind::HttpProtocolError, format!("the upstream answered with status {status}")));
     }
-    if response.body().size_hint().exact().is_none() {
-        // The coding is ours to undo before the field goes; hyper undoes the last `chunked` and no other.
-        let mut codings = response.headers().get_all(TRANSFER_ENCODING).iter().peekable();
-        let is_framed = codings.peek().is_some() || response.version() == Version::HTTP_2;
-        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-            let detail = "the upstream's transfer-encoding is not just `chunked`";
-            return Err(Error::new(Kind::HttpProtocolError, detail));
-        }
-        if !is_framed {
-            response.extensions_mut().insert(Framing::Connection);
-        }
+    // The coding is ours to undo before the field goes; hyper undoes the last `chunked` and no other.
+    let is_other = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if response.body().size_hint().exact().is_none()
+        && response.headers().get_all(TRANSFER_ENCODING).iter().any(is_other)
+    {
+        return Err(Error::new(Kind::HttpProtocolError, "the upstream's transfer-encoding is not just `chunked`"));
+    }
+    Ok(())
+}
+
+/// An answer that has switched protocols: what follows its head is the tunnel's.
+///
+/// # Errors
+/// The connection was not left to that.
+pub(super) fn switched(
+    mut response: Box<Response<Body>>,
+    lease: Lease,
+    handshake: &Handshake,
+) -> Result<Box<Response<Body>>, Error> {
+    handshake.switch(lease)?;
+    strip_hop_by_hop(response.headers_mut());
+    response.headers_mut().remove(CONTENT_LENGTH);
+    *response.body_mut() = Body::empty();
+    Ok(response)
+}
+
+/// Makes the head fit to be passed on, and ties the body to its connection. Its end is a success of the endpoint where the head was `good`.
+pub(super) fn incoming(
+    mut response: Box<Response<Body>>,
+    lease: Lease,
+    upload: &Upload,
+    stall: Duration,
+    good: bool,
+) -> Box<Response<Body>> {
+    if response.body().size_hint().exact().is_none()
+        && !response.headers().contains_key(TRANSFER_ENCODING)
+        && response.version() != Version::HTTP_2
+    {
+        response.extensions_mut().insert(Framing::Connection);
     }
     let stays = response.version() == Version::HTTP_11 && !names_close(response.headers());
     let headers = response.headers_mut();
@@ -78,8 +89,8 @@ pub(super) fn incoming(
         }
     }
     let body = std::mem::take(response.body_mut());
-    *response.body_mut() = super::answer_body(body, lease, expected.upload, stall, good, stays);
-    Ok(response)
+    *response.body_mut() = super::answer_body(body, lease, upload, stall, good, stays);
+    response
 }
 
 /// Whose fault a failed attempt is. The client's body is looked at first: hyper tells its faults as ours.

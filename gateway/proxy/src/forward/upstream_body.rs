@@ -19,7 +19,12 @@ use std::time::Duration;
 /// Bytes from which on a body goes past hyper. It pays at 64 KiB (docs/decisions/0027); where it begins to was not measured.
 const LARGE: u64 = 32 * 1024;
 
+/// Bytes of a body that may have come with its head, all of them. A larger one hardly has.
+const LITTLE: u64 = 8 * 1024;
+
 pub(super) struct UpstreamBody {
+    /// What has come of it with its head, or how it broke off.
+    first: Option<Result<Frame<Bytes>, Error>>,
     body: Body,
     /// None once it was given back; dropped with the body, the connection is closed.
     lease: Option<Lease>,
@@ -32,8 +37,15 @@ pub(super) struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Body, lease: Lease, upload: Upload, stall: Duration, good: bool) -> Self {
-        Self { body, lease: Some(lease), upload, stall: Stall::new(stall), good, bypass: None }
+    pub(super) fn new(
+        first: Option<Result<Frame<Bytes>, Error>>,
+        body: Body,
+        lease: Lease,
+        upload: Upload,
+        stall: Duration,
+        good: bool,
+    ) -> Self {
+        Self { first, body, lease: Some(lease), upload, stall: Stall::new(stall), good, bypass: None }
     }
 
     /// Whether it may go past hyper: it is large, its length is known, and the connection is its own. Nothing of a request is lost
@@ -45,6 +57,9 @@ impl UpstreamBody {
     }
 
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         match &mut self.lease {
             _ if self.bypass.is_some() => Poll::Ready(Some(Err(misread()))),
             Some(lease) => lease.connected().connection.poll_body(&mut self.body, context),
@@ -126,6 +141,18 @@ impl UpstreamBody {
     }
 }
 
+/// What has come with the head of a body that is little and says how long it is.
+pub(super) fn first(body: &mut Body) -> Option<Result<Frame<Bytes>, Error>> {
+    if body.size_hint().exact().is_none_or(|length| length > LITTLE) {
+        return None;
+    }
+    match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => None,
+        Poll::Ready(Some(came)) => Some(came),
+        Poll::Ready(None) => Some(Err(broken_off(io::ErrorKind::UnexpectedEof.into()))),
+    }
+}
+
 /// The answer is whole. The next request does not wait for the rest of an upload that was answered early.
 pub(super) fn give_back(lease: Lease, upload: &Upload, good: bool) {
     if good {
@@ -157,15 +184,18 @@ impl HttpBody for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self.bypass {
             Some(left) => left == 0,
-            None => self.body.is_end_stream(),
+            None => self.first.is_none() && self.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.bypass {
+        let rest = match self.bypass {
             Some(left) => SizeHint::with_exact(left),
             None => self.body.size_hint(),
-        }
+        };
+        let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref()).map_or(0, Bytes::len) as u64;
+        // Only of a body whose length is known.
+        rest.exact().map_or(rest, |rest| SizeHint::with_exact(first + rest))
     }
 }
 

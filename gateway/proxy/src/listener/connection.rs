@@ -10,6 +10,7 @@ use super::{LINGER, Settings, Shared, Stop, Tls, tls};
 use crate::completion::ResponseBody;
 use crate::entry::{self, Arrived, Connection, Secure};
 use crate::forward::Peer;
+use crate::heap::boxed;
 use crate::tunnel::Tunnel;
 use crate::turns::{self, Place};
 use crate::wire;
@@ -173,7 +174,7 @@ pub(super) fn of(client: &Client, shared: &Shared, settings: &Settings) -> Conne
 /// On the heap before it is passed on.
 #[inline]
 pub(super) fn arrived(request: Request<Incoming>) -> Arrived {
-    Box::new(request.into_parts())
+    boxed(|| request.into_parts())
 }
 
 pub(super) async fn answer(
@@ -283,13 +284,14 @@ pub(super) async fn drive(
         }
     };
     let end = poll_fn(|context: &mut Context<'_>| {
-        wire::send_overdue();
         // HTTP/2 has its streams under way apart, and they end before their last frames are sent.
         if guard.is_some() || !activity.is_at_rest() {
+            wire::send_overdue();
             turns::goes_on();
             return go_on(context);
         }
         ready!(place.poll_turn(context));
+        wire::send_overdue();
         let gone_on = go_on(context);
         if activity.is_at_rest() {
             turns::give_back();

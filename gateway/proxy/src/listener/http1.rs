@@ -6,6 +6,7 @@ use super::socket::ClientStream;
 use super::{Settings, Shared};
 use crate::ROOM_FOR_FIELDS;
 use crate::completion::ResponseBody;
+use crate::heap::boxed;
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use gateway_core::dispatch::BoxFuture;
@@ -57,7 +58,8 @@ async fn serve_http1(
     let connection = &of(client, shared, settings);
     let service = service_fn(|request| {
         activity.head_ended();
-        boxed(|| answer(shared, connection, activity, arrived(request)))
+        // hyper would keep room for it in each connection, and find that cold.
+        Box::into_pin(boxed(|| answer(shared, connection, activity, arrived(request))))
     });
     let mut served = lines(stream, settings, service);
     match drive(Pin::new(&mut *served), activity, None, shared).await {
@@ -73,12 +75,6 @@ async fn serve_http1(
         }
         Left::Cut => None,
     }
-}
-
-/// In memory that was another request's a moment ago: hyper would keep some for each connection, and find it cold. A future is written
-/// there, not moved.
-fn boxed<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
-    Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
 /// hyper's connection, on the heap.

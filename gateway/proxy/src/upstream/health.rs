@@ -8,9 +8,8 @@ use gateway_core::clock::now;
 use gateway_core::{Body, Error, Kind};
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Uri};
-use std::future::poll_fn;
+use std::future::pending;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout_at};
 
@@ -34,7 +33,7 @@ async fn check(upstream: &Upstream, endpoint: &Arc<Endpoint>, health: &Health) {
     sleep(health.interval.mul_f64(0.1 * fastrand::f64()).min(Duration::from_secs(1))).await;
     let deadline = now() + health.timeout;
     let asked = timeout_at(deadline.into(), ask(endpoint, health, deadline)).await;
-    let result = asked.unwrap_or_else(|_| Err(Error::new(Kind::HttpResponseTimeout, "it did not answer in time")));
+    let result = asked.unwrap_or_else(|_| Err(late()));
     if endpoint.checked(result.is_ok(), health.healthy, health.unhealthy) {
         let (upstream, endpoint) = (&*upstream.settings.name, endpoint.name());
         match result {
@@ -44,6 +43,10 @@ async fn check(upstream: &Upstream, endpoint: &Arc<Endpoint>, health: &Health) {
             }
         }
     }
+}
+
+fn late() -> Error {
+    Error::new(Kind::HttpResponseTimeout, "it did not answer in time")
 }
 
 async fn ask(endpoint: &Arc<Endpoint>, health: &Health, deadline: Instant) -> Result<(), Error> {
@@ -57,12 +60,8 @@ async fn ask(endpoint: &Arc<Endpoint>, health: &Health, deadline: Instant) -> Re
         .map_err(unusable)?;
     let mut request = Box::new(request);
     connected.connection.address(&mut request, endpoint.pool().scheme(), endpoint.pool().authority().clone());
-    let mut answer = connected.connection.begin(request);
-    let answered = poll_fn(|context| match connected.connection.poll_answer(&mut answer, context) {
-        Poll::Ready(answered) => Poll::Ready(answered),
-        Poll::Pending => Poll::Pending,
-    });
-    let response = answered.await.map_err(|failure| {
+    let answered = connected.connection.ask(request, pending()).await;
+    let response = answered.ok_or_else(late)?.map_err(|failure| {
         Error::new(Kind::ConnectionTerminated, "it closed the connection").because(failure.into_error())
     })?;
     let status = response.status();

@@ -23,7 +23,7 @@ mod tls;
 pub use admission::{Admission, Refused};
 pub use bridged::Crossing;
 pub use connect::Destination;
-pub use connection::{Answer, Answered, Connection};
+pub use connection::{Answered, Connection};
 pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;

@@ -8,7 +8,7 @@
 use super::super::head::HeadBound;
 use super::super::sent::Sent;
 use super::super::socket;
-use super::{Answer, Came, UpstreamSocket, closed_at_once};
+use super::{Answered, Came, UpstreamSocket, answered, closed_at_once};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gateway_core::{Body, Error};
@@ -110,18 +110,23 @@ impl Http1 {
         self.sent.clone()
     }
 
-    pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {
+    /// Gives it a request to send; the answer comes by [`Self::poll_answer`].
+    pub(super) fn begin(&mut self, request: Box<Request<Body>>) -> impl Future<Output = Came> + Send + use<> {
         self.bound.begin(self.limit);
         self.has_body = !request.body().is_end_stream();
-        Box::pin(self.sender.try_send_request(request))
+        self.sender.try_send_request(*request)
     }
 
     /// Drives it on and looks for the head of the answer. Nothing wakes us for that but the connection, and no budget is spent on
     /// looking.
-    pub(super) fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Came> {
+    pub(super) fn poll_answer(
+        &mut self,
+        answer: Pin<&mut impl Future<Output = Came>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Answered> {
         self.drive(context);
-        let mut answer = unconstrained(answer.as_mut());
-        let answered = Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop()));
+        let mut answer = unconstrained(answer);
+        let answered = answered(Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop())));
         if answered.is_ready() {
             self.bound.end();
         }

@@ -1,6 +1,6 @@
 //! One HTTP/2 connection to an endpoint, shared by the requests of a thread and driven by a task of its own.
 
-use super::{Answer, UpstreamSocket, closed_at_once};
+use super::{Came, UpstreamSocket, closed_at_once};
 use gateway_config::UpstreamLimits;
 use gateway_core::{Body, Error};
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
@@ -73,8 +73,8 @@ impl Http2 {
         self.sender.is_closed()
     }
 
-    pub(super) fn begin(&mut self, request: Request<Body>) -> Answer {
-        Box::pin(self.sender.try_send_request(request))
+    pub(super) fn begin(&mut self, request: Request<Body>) -> impl Future<Output = Came> + Send + use<> {
+        self.sender.try_send_request(request)
     }
 }
 

@@ -9,6 +9,7 @@ use super::sent::Sent;
 use super::socket::UpstreamSocket;
 use super::tls;
 use crate::ROOM_FOR_FIELDS;
+use crate::heap::boxed;
 use crate::wire::Wire;
 use bytes::Bytes;
 use gateway_config::{Protocol, UpstreamLimits};
@@ -20,20 +21,17 @@ use http1::Http1;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use socket2::SockRef;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 
 /// A receive buffer of 80 KiB (the kernel doubles it): a good part of what a stalled reader pins (HARDENING P11), and about as
 /// much as its bound allows. The smaller it is, the more often an upstream waits for us.
 const RECEIVE_BUFFER: usize = 40 * 1024;
-
-/// An answer that is waited for. On the heap: as long as it is not sent, the request is in it, and would be moved with it.
-pub type Answer = Pin<Box<dyn Future<Output = Came> + Send>>;
 
 type Came = Result<Response<Incoming>, TrySendError<Request<Body>>>;
 
@@ -131,24 +129,24 @@ impl Connection {
         }
     }
 
-    /// Gives it a request to send; the answer comes by [`Self::poll_answer`].
-    pub fn begin(&mut self, request: Box<Request<Body>>) -> Answer {
-        match &mut self.0 {
-            Spoken::Http1(connection) => connection.begin(*request),
-            Spoken::Http2(connection) => connection.begin(*request),
-        }
-    }
-
-    /// Looks for the head of the answer.
-    pub fn poll_answer(&mut self, answer: &mut Answer, context: &mut Context<'_>) -> Poll<Answered> {
-        let came = match &mut self.0 {
-            Spoken::Http1(connection) => connection.poll_answer(answer, context),
-            Spoken::Http2(_) => answer.as_mut().poll(context),
+    /// Sends a request and waits for the head of its answer. None where `overdue` comes first.
+    pub async fn ask(&mut self, request: Box<Request<Body>>, overdue: impl Future<Output = ()>) -> Option<Answered> {
+        let mut overdue = pin!(overdue);
+        let mut first = |answered: Poll<Answered>, context: &mut Context<'_>| match answered {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => overdue.as_mut().poll(context).map(|()| None),
         };
-        came.map(|came| match came {
-            Ok(response) => Ok(Box::new(response.map(|body| Body::incoming(body, Origin::Upstream)))),
-            Err(failure) => Err(Box::new(failure)),
-        })
+        match &mut self.0 {
+            Spoken::Http1(connection) => {
+                let mut answer = pin!(connection.begin(request));
+                poll_fn(|context| first(connection.poll_answer(answer.as_mut(), context), context)).await
+            }
+            Spoken::Http2(connection) => {
+                // On the heap, and nothing for requests on HTTP/1.1.
+                let mut answer = Box::pin(connection.begin(*request));
+                poll_fn(|context| first(answered(answer.as_mut().poll(context)), context)).await
+            }
+        }
     }
 
     /// The next part of the answer's body: what has come already, else what comes when the connection is driven on.
@@ -236,6 +234,17 @@ impl Connection {
             Spoken::Http1(_) => None,
             Spoken::Http2(connection) => connection.share(),
         }
+    }
+}
+
+#[inline]
+fn answered(came: Poll<Came>) -> Poll<Answered> {
+    match came {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Ok(response)) => {
+            Poll::Ready(Ok(boxed(|| response.map(|body| Body::incoming(body, Origin::Upstream)))))
+        }
+        Poll::Ready(Err(failure)) => Poll::Ready(Err(boxed(|| failure))),
     }
 }
 
