@@ -5,6 +5,7 @@ use gateway_tests::issuer::now;
 use gateway_tests::wait::until;
 use gateway_tests::{Client, Key, KeyServer, Reply, TestGateway, Upstream};
 use serde_json::json;
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -191,18 +192,21 @@ fn a_crowd_of_strangers_keeps_nobody_out() {
     assert_eq!(ask(&gateway, "/", &token(&key, "alice")).status, 200);
     let address = gateway.address("public");
     let strange = token(&Key::elliptic("strange"), "nobody");
-    let crowd = || -> Vec<Client> {
-        let mut crowd: Vec<_> = (0..150).map(|_| Client::connect(address)).collect();
-        for client in &mut crowd {
-            client.send(format!("GET / HTTP/1.1\r\nhost: a\r\n{strange}\r\n"));
-        }
-        crowd
+    let stranger = || {
+        let mut client = Client::connect(address);
+        client.send(format!("GET / HTTP/1.1\r\nhost: a\r\n{strange}\r\n"));
+        client
     };
-    // Until the cooldown has passed they are all refused at once; then one of them asks, and some wait for it.
-    let crowd = until("the issuer is asked again", || {
-        let crowd = crowd();
-        (idp.received().len() > 1).then_some(crowd)
+    // Until the cooldown has passed each is refused at once; then one asks, and some of those that come after it wait for that.
+    let first = until("the issuer is asked again", || {
+        let one = stranger();
+        let asks = until("a stranger asks, or is refused", || match idp.received().len() > 1 {
+            false => is_answered(&one).then_some(false),
+            true => Some(true),
+        });
+        asks.then_some(one)
     });
+    let crowd: Vec<_> = iter::once(first).chain((1..150).map(|_| stranger())).collect();
     let mut client = gateway.client();
     for _ in 0..50 {
         assert_eq!(client.get_with("/", &token(&key, "alice")).status, 200);
@@ -210,6 +214,15 @@ fn a_crowd_of_strangers_keeps_nobody_out() {
     for mut client in crowd {
         assert_eq!(client.response().unwrap().status, 401);
     }
+}
+
+/// Whether an answer has begun to come.
+fn is_answered(client: &Client) -> bool {
+    let stream = client.stream();
+    stream.set_nonblocking(true).unwrap();
+    let came = stream.peek(&mut [0]).is_ok_and(|count| count > 0);
+    stream.set_nonblocking(false).unwrap();
+    came
 }
 
 /// The issuer is away: who has its keys goes on for as long as it was said, and nobody is let in without any.
