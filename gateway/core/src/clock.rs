@@ -97,22 +97,34 @@ pub fn moment(ticks: u64) -> Instant {
     origin().0 + Duration::from_millis(ticks)
 }
 
+/// The CPU time of this thread, in nanoseconds.
+#[must_use]
+pub fn thread_time() -> u64 {
+    let [seconds, nanoseconds] = read(libc::CLOCK_THREAD_CPUTIME_ID);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
 /// One moment by both clocks.
 fn origin() -> (Instant, u64) {
     static ORIGIN: OnceLock<(Instant, u64)> = OnceLock::new();
     *ORIGIN.get_or_init(|| (now(), coarse()))
 }
 
-/// By the C library: it knows of valgrind, under which the kernel's page of clocks is not there.
 fn coarse() -> u64 {
+    let [seconds, nanoseconds] = read(libc::CLOCK_MONOTONIC_COARSE);
+    seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
+}
+
+/// Seconds and nanoseconds of a clock. By the C library: it knows of valgrind, under which the kernel's page of clocks is not there, and who looks
+/// for it ends the process.
+fn read(clock: libc::clockid_t) -> [u64; 2] {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     #[expect(unsafe_code, reason = "no safe wrapper asks the C library")]
     // SAFETY: it writes a whole `timespec` where it is told to, or nothing.
     unsafe {
-        libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time);
+        libc::clock_gettime(clock, &raw mut time);
     }
-    let [seconds, nanoseconds] = [time.tv_sec, time.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
-    seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
+    [time.tv_sec, time.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -148,6 +160,14 @@ mod tests {
                 assert!(!kept(third));
             });
         });
+    }
+
+    #[test]
+    fn a_thread_has_the_time_that_it_computed() {
+        let (began, before) = (SystemClock.now(), thread_time());
+        while thread_time() < before + 1_000_000 {}
+        let (computed, passed) = (thread_time() - before, SystemClock.now() - began);
+        assert!(u128::from(computed) <= passed.as_nanos() + 1_000_000, "{computed} {passed:?}");
     }
 
     #[test]

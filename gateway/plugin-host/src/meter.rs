@@ -5,8 +5,7 @@
 //! error is less than the first tick.
 
 use crate::pulse::Pulse;
-use gateway_core::clock;
-use rustix::time::{ClockId, clock_gettime};
+use gateway_core::clock::{self, thread_time};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -161,13 +160,6 @@ impl Meter {
         self.resumed.store(thread_time(), Ordering::Relaxed);
         self.pulse.beat();
     }
-}
-
-/// The CPU time of this thread, in nanoseconds.
-pub(crate) fn thread_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 #[cfg(test)]

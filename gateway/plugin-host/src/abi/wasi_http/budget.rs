@@ -4,8 +4,9 @@
 //! request brings `limits.cpu`, and each piece of a body that moves brings a sixteenth of it for every 64 KiB begun: a guest that streams a
 //! gigabyte works longer than one that looks at a head. What is saved up is at most `limits.cpu` for each request in the store.
 
-use crate::meter::{Stop, thread_time};
+use crate::meter::Stop;
 use crate::pulse::Pulse;
+use gateway_core::clock::thread_time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
