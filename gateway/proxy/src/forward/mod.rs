@@ -129,17 +129,14 @@ async fn once_more(sending: &Sending<'_>, failed: Box<Failed>) -> Result<Box<Res
 }
 
 /// The answer's body, which gives the connection back when it ends. `stays`: hyper would not close that then.
-fn answer_body(body: Body, lease: Lease, upload: &Upload, stall: Duration, good: bool, stays: bool) -> Body {
+fn answer_body(mut body: Body, lease: Lease, upload: &Upload, stall: Duration, good: bool, stays: bool) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() {
         upstream_body::give_back(lease, upload, good);
         return Body::empty();
     }
-    let (mut body, mut first) = (body, None);
     // Not while the rest of the upload comes, which the connection is needed for.
-    if upload.is_over() {
-        first = upstream_body::first(&mut body);
-    }
+    let mut first = if upload.is_over() { upstream_body::first(&mut body) } else { None };
     if body.is_end_stream()
         && let Some(Ok(frame)) = &mut first
         && let Some(whole) = frame.data_mut()

@@ -93,8 +93,7 @@ fn receive(tcp: &TcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
     #[expect(unsafe_code, reason = "room that nothing was written to is not lent otherwise")]
     // SAFETY: nothing but what was received is written there, and that stays initialized.
     let room = unsafe { buffer.unfilled_mut() };
-    let (came, _) =
-        retry_on_intr(|| recv(tcp, &mut *room, RecvFlags::empty()).map(|((came, _), count)| (came.len(), count)))?;
+    let came = retry_on_intr(|| recv(tcp, &mut *room, RecvFlags::empty()).map(|((came, _), _)| came.len()))?;
     #[expect(unsafe_code, reason = "as above")]
     // SAFETY: so many bytes were written to the beginning of the room.
     unsafe {
@@ -109,19 +108,17 @@ impl AsyncRead for Wire {
         let tcp = self.tcp();
         loop {
             ready!(tcp.poll_read_ready(context))?;
-            let mut came = None;
+            let mut has_come = false;
             let tried = tcp.try_io(Interest::READABLE, || {
                 let room = buffer.remaining();
                 let count = receive(tcp, buffer)?;
-                came = Some(count);
+                has_come = true;
                 // Less than there was room for is all that is there, and the socket says when there is more.
                 if (1..room).contains(&count) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             match tried {
-                Err(error) if came.is_none() && error.kind() != io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Err(error));
-                }
-                _ if came.is_some() => return Poll::Ready(Ok(())),
+                _ if has_come => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
                 _ => {}
             }
         }
