@@ -60,6 +60,15 @@ pub fn lately() -> Instant {
     }
 }
 
+/// The same, as the end of what began at `begin`, which may be when this thread asked last: nothing takes no time at all.
+#[must_use]
+pub fn lately_after(begin: Instant) -> Instant {
+    match LAST.get() {
+        Last::Asked(when) if when > begin => when,
+        _ => now(),
+    }
+}
+
 /// This thread sleeps now. From now on it keeps when it asked: whoever calls this does so before every sleep.
 pub fn sleeps() {
     LAST.set(Last::Past);
@@ -150,8 +159,11 @@ mod tests {
                 sleeps();
                 let first = lately();
                 assert!(kept(first) && kept(first));
+                passes();
+                let end = lately_after(first);
+                assert!(end > first && lately_after(first) == end);
                 let second = now();
-                assert!(second > first && kept(second));
+                assert!(second > end && kept(second));
                 forget();
                 assert!(!kept(second));
                 let third = lately();

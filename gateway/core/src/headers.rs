@@ -42,18 +42,19 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     ) || UNREGISTERED.contains(name)
 }
 
-/// Removes what belongs to one connection, the fields that `connection` names included.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes what belongs to one connection, the fields that `connection` names included. Whether that said that the connection ends with this
+/// message (RFC 9112 9.6).
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> bool {
     let mut own = headers.keys().filter(|name| is_hop_by_hop(name));
     match (own.next(), own.next()) {
-        (None, _) => return,
+        (None, _) => return false,
         // All that most answers have is a word on their connection.
         (Some(&header::CONNECTION), None) if names_none(headers) => {
-            headers.remove(header::CONNECTION);
-            return;
+            return headers.remove(header::CONNECTION).is_some_and(|line| is_close(line.as_bytes()));
         }
         _ => {}
     }
+    let closes = names_close(headers);
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -64,21 +65,24 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in named.into_iter().chain(own) {
         headers.remove(name);
     }
+    closes
 }
 
-/// Whether `connection` says that the connection ends with this message (RFC 9112 9.6).
-#[must_use]
-pub fn names_close(headers: &HeaderMap) -> bool {
+fn names_close(headers: &HeaderMap) -> bool {
     let mut tokens =
         headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    tokens.any(|token| is_close(token.trim_ascii()))
+}
+
+fn is_close(token: &[u8]) -> bool {
+    token.eq_ignore_ascii_case(b"close")
 }
 
 /// Whether `connection` is one line that says no more than what becomes of the connection.
 fn names_none(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONNECTION).iter();
     let line = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
-    lines.next().is_none() && (line.eq_ignore_ascii_case(b"keep-alive") || line.eq_ignore_ascii_case(b"close"))
+    lines.next().is_none() && (line.eq_ignore_ascii_case(b"keep-alive") || is_close(line))
 }
 
 /// Removes from trailers what frames a message, belongs to one connection, or says who asks and how: there it is no more than an attack
@@ -164,22 +168,24 @@ mod tests {
 
     #[test]
     fn what_belongs_to_one_connection_goes_with_what_it_names() {
-        for (fields, left) in [
-            (&["connection: keep-alive", "server: x"][..], &["server"][..]),
-            (&["connection: Close", "server: x"], &["server"]),
-            (&["connection: keep-alive", "keep-alive: timeout=5", "server: x"], &["server"]),
-            (&["connection: keep-alive, x-internal", "x-internal: 1", "server: x"], &["server"]),
-            (&["connection: keep-alive", "connection: x-internal", "x-internal: 1", "server: x"], &["server"]),
-            (&["connection: close", "te: trailers", "server: x"], &["server"]),
-            (&["proxy-connection: close", "server: x"], &["server"]),
-            (&["server: x", "keep-alived: y"], &["keep-alived", "server"]),
+        for (fields, left, closes) in [
+            (&["connection: keep-alive", "server: x"][..], &["server"][..], false),
+            (&["connection: Close", "server: x"], &["server"], true),
+            (&["connection: keep-alive", "keep-alive: timeout=5", "server: x"], &["server"], false),
+            (&["connection: keep-alive, x-internal", "x-internal: 1", "server: x"], &["server"], false),
+            (&["connection: x-internal , CLOSE", "x-internal: 1", "server: x"], &["server"], true),
+            (&["connection: keep-alive", "connection: x-internal", "x-internal: 1", "server: x"], &["server"], false),
+            (&["connection: x-internal", "connection: close", "x-internal: 1", "server: x"], &["server"], true),
+            (&["connection: close", "te: trailers", "server: x"], &["server"], true),
+            (&["proxy-connection: close", "server: x"], &["server"], false),
+            (&["server: x", "keep-alived: y"], &["keep-alived", "server"], false),
         ] {
             let mut headers = HeaderMap::new();
             for field in fields {
                 let (name, value) = field.split_once(": ").unwrap();
                 headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
             }
-            strip_hop_by_hop(&mut headers);
+            assert_eq!(strip_hop_by_hop(&mut headers), closes, "{fields:?}");
             let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
             names.sort_unstable();
             assert_eq!(names, left, "{fields:?}");

@@ -13,7 +13,7 @@ use crate::snapshot::Table;
 use crate::tunnel::Tunnel;
 use bytes::Buf;
 use gateway_core::body::Part;
-use gateway_core::clock::now;
+use gateway_core::clock::lately_after;
 use gateway_core::exchange::Exchange;
 use gateway_core::plugin::Summary;
 use gateway_core::{Body, Error, Phase};
@@ -222,7 +222,6 @@ impl Ending {
         self.outcome.error = self.outcome.error.or(error);
     }
 
-    #[expect(clippy::boxed_local, reason = "it is on the heap, and not copied from there")]
     pub(crate) fn end(mut self: Box<Self>) {
         let Self { completion: Completion { measure, upload }, exchange, status, outcome, received, sent, whole } =
             &mut *self;
@@ -230,7 +229,7 @@ impl Ending {
         let error = outcome.error.or((!whole).then_some("client_gone"));
         let summary = Summary {
             status: if whole || sent > 0 { status } else { CLIENT_CLOSED },
-            duration: now().saturating_duration_since(measure.started),
+            duration: lately_after(measure.account.started).saturating_duration_since(measure.account.started),
             request_bytes: upload.received() + *received,
             response_bytes: sent,
             error,
@@ -250,7 +249,8 @@ impl Ending {
             error,
             "served"
         );
-        let chained = measure.chained().filter(|chained| pipeline::completes(chained.chain(), outcome.participants));
+        let chained =
+            measure.account.chained().filter(|chained| pipeline::completes(chained.chain(), outcome.participants));
         if chained.is_some() {
             (*self).complete(summary);
         }

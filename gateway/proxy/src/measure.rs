@@ -4,11 +4,11 @@
 
 use crate::completion::Chained;
 use crate::pipeline::CLIENT_CLOSED;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Telemetry};
 use gateway_core::Exchange;
 use gateway_core::clock::{now, wall};
-use gateway_core::instruments::{Protocol, Status, Sum, Verb, Words, meters};
-use gateway_core::observe::{Observer, Record};
+use gateway_core::instruments::{Protocol, Status, Sum, Verb, Words};
+use gateway_core::observe::Record;
 use gateway_core::plugin::Summary;
 use gateway_core::trace::{Side, Span, Trace, Value};
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -17,8 +17,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A request under way. Dropped without an end, its client went away before there was an answer.
 pub(crate) struct Measure {
-    pub(crate) started: Instant,
+    /// The generation that it is pinned to.
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Apart, so that it can be written to while the generation is looked at.
+    pub(crate) account: Account,
+    over: bool,
+}
+
+/// What is known of a request, to be counted and told once it is over.
+pub(crate) struct Account {
+    pub(crate) started: Instant,
     verb: Verb,
     protocol: Protocol,
     secure: bool,
@@ -35,20 +43,19 @@ pub(crate) struct Measure {
     fields: Vec<Option<HeaderValue>>,
     /// What is told of it, from when it is an exchange.
     record: Option<Box<Record>>,
-    over: bool,
 }
 
 impl Measure {
     /// A request has come.
     pub(crate) fn begin(
-        snapshot: &Arc<Snapshot>,
+        snapshot: Arc<Snapshot>,
         listener: &Arc<str>,
         (method, version): (&Method, Version),
         secure: bool,
         started: Instant,
     ) -> Self {
         let telemetry = &snapshot.telemetry;
-        let measure = Self {
+        let account = Account {
             started,
             verb: Verb::of(method),
             protocol: Protocol::of(version),
@@ -60,27 +67,53 @@ impl Measure {
             parent: 0,
             fields: Vec::new(),
             record: None,
-            over: false,
-            snapshot: Arc::clone(snapshot),
         };
-        if let Some(active) = measure.active() {
+        if let Some(active) = account.active(telemetry) {
             active.add(1);
         }
-        measure
+        Self { snapshot, account, over: false }
     }
 
-    fn active(&self) -> Option<&Sum> {
-        self.counted.then(|| self.snapshot.telemetry.meters.active().of(self.verb, self.secure)).flatten()
+    /// Whose chain it runs through, of one that has ended.
+    pub(crate) fn into_chained(mut self) -> Option<Chained> {
+        self.account.chained.take()
+    }
+
+    /// It was answered without an exchange.
+    pub(crate) fn refused(mut self, status: u16) {
+        let duration = now().saturating_duration_since(self.account.started);
+        self.over(&Summary { status, duration, ..Summary::default() });
+    }
+
+    /// Its answer was sent, or given up.
+    pub(crate) fn ended(&mut self, summary: &Summary, exchange: &Exchange) {
+        let Self { snapshot, account, over } = self;
+        *over = true;
+        account.count(&snapshot.telemetry, summary);
+        account.finish_trace(summary, Some(exchange));
+        account.tell(&snapshot.telemetry, summary, Some(exchange));
+    }
+
+    fn over(&mut self, summary: &Summary) {
+        self.over = true;
+        self.account.count(&self.snapshot.telemetry, summary);
+        self.account.finish_trace(summary, None);
+    }
+}
+
+impl Account {
+    fn active<'a>(&self, telemetry: &'a Telemetry) -> Option<&'a Sum> {
+        self.counted.then(|| telemetry.meters.active().of(self.verb, self.secure)).flatten()
     }
 
     /// It is in its normal form: begins its trace, and keeps what is told of its fields.
     pub(crate) fn admitted(
         &mut self,
+        telemetry: &Telemetry,
         headers: &mut HeaderMap,
         is_traced: bool,
         trusted: impl FnOnce() -> bool,
     ) -> Option<Trace> {
-        let telemetry = &self.snapshot.telemetry;
         if let Some(observer) = telemetry.watcher() {
             self.fields = observer.fields().iter().map(|name| headers.get(name).cloned()).collect();
         }
@@ -106,19 +139,9 @@ impl Measure {
         self.chained.as_ref()
     }
 
-    /// The same, of one that has ended.
-    pub(crate) fn into_chained(mut self) -> Option<Chained> {
-        self.chained.take()
-    }
-
-    fn meter(&self) -> &meters::Route {
-        let route = self.chained.as_ref().and_then(Chained::route);
-        route.map_or(&self.snapshot.telemetry.unmatched, |route| &route.meter)
-    }
-
     /// It is an exchange from now on: keeps what is told of it when it is over, or given up.
-    pub(crate) fn begun(&mut self, exchange: &Exchange) {
-        if self.snapshot.telemetry.watcher().is_some() {
+    pub(crate) fn begun(&mut self, telemetry: &Telemetry, exchange: &Exchange) {
+        if telemetry.watcher().is_some() {
             self.record = Some(self.recorded(exchange));
         }
     }
@@ -147,29 +170,15 @@ impl Measure {
         })
     }
 
-    /// It was answered without an exchange.
-    pub(crate) fn refused(mut self, status: u16) {
-        let summary = Summary { status, duration: now().saturating_duration_since(self.started), ..Summary::default() };
-        self.count(&summary);
-        self.finish_trace(&summary, None);
-    }
-
-    /// Its answer was sent, or given up.
-    pub(crate) fn ended(&mut self, summary: &Summary, exchange: &Exchange) {
-        self.count(summary);
-        self.finish_trace(summary, Some(exchange));
-        self.tell(summary, Some(exchange));
-    }
-
-    fn count(&mut self, summary: &Summary) {
-        self.over = true;
+    fn count(&self, telemetry: &Telemetry, summary: &Summary) {
         if !self.counted {
             return;
         }
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active(telemetry) {
             active.subtract(1);
         }
-        let meter = self.meter();
+        let route = self.chained.as_ref().and_then(Chained::route);
+        let meter = route.map_or(&*telemetry.unmatched, |route| &route.meter);
         let Self { verb, protocol, secure, .. } = *self;
         let words = Words { verb, protocol, secure, status: Some(Status::of(summary.status)) };
         meter.duration.record(words, nanoseconds(summary.duration));
@@ -216,9 +225,9 @@ impl Measure {
     }
 
     /// Tells the observer, where it wants to hear of it.
-    fn tell(&mut self, summary: &Summary, exchange: Option<&Exchange>) {
-        let wanted = |observer: &Arc<dyn Observer>| observer.wants(summary.status);
-        let audience = self.snapshot.telemetry.observer.as_ref().map_or(0, wanted);
+    fn tell(&mut self, telemetry: &Telemetry, summary: &Summary, exchange: Option<&Exchange>) {
+        let Some(observer) = &telemetry.observer else { return };
+        let audience = observer.wants(summary.status);
         if audience == 0 {
             return;
         }
@@ -230,9 +239,7 @@ impl Measure {
             record.consumer = exchange.attributes.consumer().map(str::to_owned);
             record.upstream.clone_from(&exchange.asked);
         }
-        if let Some(observer) = &self.snapshot.telemetry.observer {
-            observer.ended(record, audience);
-        }
+        observer.ended(record, audience);
     }
 }
 
@@ -244,11 +251,10 @@ impl Drop for Measure {
         let panicked = std::thread::panicking();
         let status = if panicked { 500 } else { CLIENT_CLOSED };
         let error = Some(if panicked { "proxy_internal_error" } else { "client_gone" });
-        let duration = now().saturating_duration_since(self.started);
+        let duration = now().saturating_duration_since(self.account.started);
         let summary = Summary { status, duration, error, ..Summary::default() };
-        self.count(&summary);
-        self.finish_trace(&summary, None);
-        self.tell(&summary, None);
+        self.over(&summary);
+        self.account.tell(&self.snapshot.telemetry, &summary, None);
     }
 }
 

@@ -58,8 +58,6 @@ impl Telemetry {
 pub struct Counters {
     /// By the first digit of the status; of the first class there is only the switch of protocols.
     classes: [Counter; 5],
-    /// Requests that met a fault of ours.
-    pub panicked: Counter,
 }
 
 impl Counters {
@@ -67,7 +65,7 @@ impl Counters {
     #[must_use]
     pub fn new(instruments: &Instruments) -> Self {
         let class = |digit| instruments.counter(&format!("requests.{digit}xx"));
-        Self { classes: [1, 2, 3, 4, 5].map(class), panicked: instruments.counter("requests.panicked") }
+        Self { classes: [1, 2, 3, 4, 5].map(class) }
     }
 
     /// An answer with this status was sent.

@@ -18,11 +18,10 @@ use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only grows.
 #[derive(Debug, Default, Clone)]
-pub struct Counter(Arc<AtomicU64>);
+pub struct Counter(Arc<Sum>);
 
 impl Counter {
     /// Adds one.
@@ -32,13 +31,13 @@ impl Counter {
 
     /// Adds.
     pub fn add(&self, by: u64) {
-        self.0.fetch_add(by, Ordering::Relaxed);
+        self.0.add(by);
     }
 
     /// The sum so far.
     #[must_use]
     pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.value()
     }
 }
 

@@ -88,8 +88,12 @@ pub(super) fn admit(
     if seen.framing {
         framing(&headers, version)?;
     }
-    let authority = authority::of(uri, &headers, version, memory)?;
-    headers.remove(HOST);
+    let has_several = headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some();
+    let host = headers.remove(HOST);
+    if has_several {
+        return Err(bad("several host fields"));
+    }
+    let authority = authority::of(uri, host.as_ref(), version, memory)?;
 
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),

@@ -2,9 +2,8 @@
 
 use crate::memory;
 use gateway_core::{Error, Kind};
-use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri, Version};
+use http::{HeaderValue, Uri, Version};
 use std::sync::Arc;
 
 /// `host` fields, and the authorities that they name.
@@ -22,14 +21,9 @@ fn keep(memory: &Memory, field: &HeaderValue, authority: String) -> Arc<str> {
 /// Where the request was meant to go: the target's authority and the `host` field, which must agree.
 ///
 /// # Errors
-/// None where one is required, several, one that differs, or one that is no authority.
-pub(super) fn of(uri: &Uri, headers: &HeaderMap, version: Version, memory: &Memory) -> Result<Arc<str>, Error> {
+/// None where one is required, one that differs, or one that is no authority.
+pub(super) fn of(uri: &Uri, field: Option<&HeaderValue>, version: Version, memory: &Memory) -> Result<Arc<str>, Error> {
     let bad = |detail: &str| Error::new(Kind::HttpRequestError, detail);
-    let mut fields = headers.get_all(HOST).iter();
-    let field = fields.next();
-    if fields.next().is_some() {
-        return Err(bad("several host fields"));
-    }
     if let (Some(field), None) = (field, uri.authority())
         && let Some(authority) = memory.recall(|(known, _)| known == field, |(_, authority)| Arc::clone(authority))
     {

@@ -7,7 +7,7 @@ use super::{Arrived, Connection, Leaving, identity, redirect};
 use crate::completion::Chained;
 use crate::forward::{Bounds, ClientBody, Upload, client_address};
 use crate::heap::boxed;
-use crate::measure::Measure;
+use crate::measure::Account;
 use crate::route::Route;
 use crate::router::{Captured, Matched};
 use crate::snapshot::{Snapshot, Table};
@@ -45,7 +45,7 @@ pub(super) fn enter(
     snapshot: &Arc<Snapshot>,
     connection: &Connection,
     mut arrived: Arrived,
-    measure: &mut Measure,
+    account: &mut Account,
 ) -> Result<Entered, Leaving> {
     let Some(table) = snapshot.tables.get(&connection.listener) else {
         return Err(refusal(&Error::new(Kind::Overloaded, "the listener is being removed")));
@@ -53,7 +53,7 @@ pub(super) fn enter(
     if snapshot.pressure.is_high() {
         return Err(refusal(&Error::new(Kind::Overloaded, "the gateway has hardly any memory left")));
     }
-    let (scheme, memory, started) = (connection.scheme(), &connection.authority, measure.started);
+    let (scheme, memory, started) = (connection.scheme(), &connection.authority, account.started);
     let mut admitted = match admit(&mut arrived.0, scheme, table.target_limit, connection.fields, memory) {
         Ok(admitted) => admitted,
         Err(error) => return Err(refusal(&error)),
@@ -62,7 +62,7 @@ pub(super) fn enter(
     let wish = admitted.wish.take();
     let trusted = || snapshot.trusts(connection.peer.address.ip());
     let is_traced = admitted.is_traced;
-    let trace = measure.admitted(&mut admitted.request.headers, is_traced, trusted);
+    let trace = account.admitted(&snapshot.telemetry, &mut admitted.request.headers, is_traced, trusted);
     if let Some(port) = table.redirect_https
         && !redirect::came_by_https(&connection.peer, snapshot, &admitted.request.headers)
     {
@@ -74,7 +74,7 @@ pub(super) fn enter(
         Matched::MethodNotAllowed(methods) => (nothing(), Captured::default(), Some(not_allowed(&methods))),
         Matched::NotFound => (nothing(), Captured::default(), Some(not_found())),
     };
-    let route = measure.routed(chained).route().map(Arc::as_ref);
+    let route = account.routed(chained).route().map(Arc::as_ref);
     let handshake = match wish.map(|wish| handshake(wish, route, &admitted, &body)).transpose() {
         Ok(handshake) => handshake.flatten(),
         Err(answer) => return Err(unmade(*answer)),
@@ -92,7 +92,7 @@ pub(super) fn enter(
     let method = admitted.request.method.clone();
     let mut exchange = exchange(snapshot, connection, admitted, route, captured.decoded(), started);
     exchange.trace = trace;
-    measure.begun(&exchange);
+    account.begun(&snapshot.telemetry, &exchange);
     Ok(Entered { exchange, body, method, dialect, upload, captured, handshake, unmatched })
 }
 

@@ -25,7 +25,8 @@ use authority::Memory;
 use enter::Entered;
 use futures_util::FutureExt as _;
 use gateway_config::ListenerTimeouts;
-use gateway_core::clock::now;
+use gateway_core::clock::lately;
+use gateway_core::instruments::Counter;
 use gateway_core::peer::ClientCertificate;
 use gateway_core::{Error, Kind};
 use http::Response;
@@ -54,6 +55,8 @@ pub struct Connection {
     pub fields: usize,
     /// None: plain HTTP.
     pub tls: Option<Secure>,
+    /// Requests that met a fault of ours.
+    panicked: Counter,
     authority: Memory,
     /// What follows, once the last answer has switched protocols.
     tunnel: Mutex<Option<Box<Tunnel>>>,
@@ -77,10 +80,11 @@ impl Connection {
         timeouts: &ListenerTimeouts,
         fields: usize,
         tls: Option<Secure>,
+        panicked: Counter,
     ) -> Self {
         let ListenerTimeouts { body: body_stall, body_total, write: write_stall, .. } = *timeouts;
         let (authority, tunnel) = (Memory::default(), Mutex::default());
-        Self { listener, peer, body_stall, body_total, write_stall, fields, tls, authority, tunnel }
+        Self { listener, peer, body_stall, body_total, write_stall, fields, tls, panicked, authority, tunnel }
     }
 
     /// The connection is the tunnel's from the end of this answer's head on.
@@ -105,15 +109,16 @@ pub type Arrived = Box<(Parts, Incoming)>;
 pub type Leaving = Box<Response<ResponseBody>>;
 
 /// Answers one request. Never fails: what goes wrong becomes a response.
-pub async fn serve(snapshot: &Arc<Snapshot>, connection: &Connection, arrived: Arrived) -> Leaving {
+pub async fn serve(snapshot: Arc<Snapshot>, connection: &Connection, arrived: Arrived) -> Leaving {
     let (head, _) = &*arrived;
     let method_and_version = (&head.method, head.version);
-    let measure = Measure::begin(snapshot, &connection.listener, method_and_version, connection.tls.is_some(), now());
+    let measure =
+        Measure::begin(snapshot, &connection.listener, method_and_version, connection.tls.is_some(), lately());
     // Taken by what ends with the answer, where there is an exchange.
     let mut measure = Some(measure);
-    let answered = AssertUnwindSafe(answer(snapshot, connection, arrived, &mut measure)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(connection, arrived, &mut measure)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
-        snapshot.counters.panicked.increment();
+        connection.panicked.increment();
         refusal(&Error::new(Kind::Internal, "the request met a fault of the gateway"))
     });
     if let Some(measure) = measure {
@@ -126,14 +131,10 @@ pub async fn serve(snapshot: &Arc<Snapshot>, connection: &Connection, arrived: A
     response
 }
 
-async fn answer(
-    snapshot: &Arc<Snapshot>,
-    connection: &Connection,
-    arrived: Arrived,
-    measure: &mut Option<Measure>,
-) -> Leaving {
-    let Some(begun) = measure else { return refusal(&uncounted()) };
-    let entered = match enter::enter(snapshot, connection, arrived, begun) {
+async fn answer(connection: &Connection, arrived: Arrived, measure: &mut Option<Measure>) -> Leaving {
+    let Some(Measure { snapshot, account, .. }) = measure else { return refusal(&uncounted()) };
+    let snapshot = &*snapshot;
+    let entered = match enter::enter(snapshot, connection, arrived, account) {
         Ok(entered) => entered,
         Err(refused) => return refused,
     };
@@ -145,7 +146,7 @@ async fn answer(
         captured: &captured,
         handshake: handshake.as_deref(),
     };
-    let (exchange, body, outcome) = match begun.chained() {
+    let (exchange, body, outcome) = match account.chained() {
         Some(Chained::Route(route)) => pipeline::run(&work, exchange, body, route).await,
         Some(Chained::Unmatched(table)) => {
             pipeline::refuse(exchange, body, &table.unmatched, unmatched.unwrap_or_default()).await

@@ -97,8 +97,7 @@ impl Sending<'_> {
             let scheme = lease.scheme();
             lease.connected().connection.address(&mut request, scheme, field);
             let reused = lease.connected().reused;
-            let spare =
-                (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request, &lease.connected().connection));
+            let spare = (may_repeat || (is_repeatable && reused)).then(|| Spare::of(&request, lease.connection()));
             let asked = self.upstream.is_timed().then(now);
             let silence = match self.answer(&mut lease, request).await {
                 Ok(response) => return self.judge(response, lease, asked, spare.filter(|_| may_repeat)),
@@ -108,7 +107,7 @@ impl Sending<'_> {
             let was_unsent = unsent.is_some();
             let again = match (unsent, spare) {
                 (Some(unsent), _) => Some(unsent),
-                (None, Some(spare)) => spare.request().ok().map(Box::new),
+                (None, Some(spare)) => again(&spare, &lease),
                 (None, None) => None,
             };
             if reused && error.retryable() == Retry::IfReused {
@@ -171,7 +170,7 @@ impl Sending<'_> {
         spare: Option<Spare>,
     ) -> Result<Box<Response<Body>>, Box<Failed>> {
         if let Err(error) = response::check(&response, self.handshake) {
-            return Err(self.unfit(error, spare, lease.endpoint()));
+            return Err(self.unfit(error, spare, &lease));
         }
         if let Some(handshake) = self.handshake
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -185,15 +184,12 @@ impl Sending<'_> {
             false => self.upstream.answered(lease.endpoint(), asked),
         }
         let refused = spare.filter(|_| refuses(self.policy, &response));
-        let refused = refused.map(|spare| (spare, Arc::clone(lease.endpoint())));
+        let refused = refused.map(|spare| (again(&spare, &lease), Arc::clone(lease.endpoint())));
         let is_good = !is_failure && refused.is_none();
         let response = response::incoming(response, lease, self.upload, settings.timeouts.body, is_good);
         match refused {
             None => Ok(response),
-            Some((spare, endpoint)) => {
-                let again = spare.request().ok().map(Box::new);
-                Err(Box::new(Failed { answer: Ok(response), again, endpoint: Some(endpoint) }))
-            }
+            Some((again, endpoint)) => Err(Box::new(Failed { answer: Ok(response), again, endpoint: Some(endpoint) })),
         }
     }
 
@@ -207,20 +203,21 @@ impl Sending<'_> {
         spare: Option<Spare>,
     ) -> Result<Box<Response<Body>>, Box<Failed>> {
         let endpoint = Arc::clone(lease.endpoint());
+        let again = spare.filter(|_| self.policy.reset).and_then(|spare| again(&spare, &lease));
         match response::switched(response, lease, handshake) {
             Ok(response) => {
                 self.upstream.answered(&endpoint, asked);
                 Ok(response)
             }
-            Err(error) => Err(self.unfit(error, spare, &endpoint)),
+            Err(error) => Err(self.fail(error, again, &endpoint)),
         }
     }
 
     /// The head is none that can be passed on.
     #[cold]
-    fn unfit(&self, error: Error, spare: Option<Spare>, endpoint: &Arc<Endpoint>) -> Box<Failed> {
-        let again = spare.filter(|_| self.policy.reset).and_then(|spare| spare.request().ok().map(Box::new));
-        self.fail(error, again, endpoint)
+    fn unfit(&self, error: Error, spare: Option<Spare>, lease: &Lease) -> Box<Failed> {
+        let again = spare.filter(|_| self.policy.reset).and_then(|spare| again(&spare, lease));
+        self.fail(error, again, lease.endpoint())
     }
 
     /// What goes into the books is the endpoint's own fault only.
@@ -232,6 +229,12 @@ impl Sending<'_> {
         let again = again.filter(|_| error.origin() == Origin::Upstream);
         Failed::of(error, again, Some(Arc::clone(endpoint)))
     }
+}
+
+/// The request that was sent on this connection, as far as that was begun.
+#[cold]
+fn again(spare: &Spare, lease: &Lease) -> Option<Box<Request<Body>>> {
+    spare.request(lease.connection()).ok().map(Box::new)
 }
 
 /// Whether a request that was sent may be sent once more for anything.

@@ -58,8 +58,16 @@ pub fn outgoing(
 /// What every request upstream has and has not. `expect` is answered by us as soon as somebody wants the body; `te: trailers`
 /// is the one transfer parameter that passes, and names itself in `connection` (RFC 9110 10.1.4).
 pub(super) fn finish(headers: &mut HeaderMap) {
-    headers.remove(EXPECT);
-    if headers.contains_key(TE) {
+    let (mut expects, mut trails) = (false, false);
+    // One look at the names, where most requests have neither.
+    for name in headers.keys() {
+        expects |= *name == EXPECT;
+        trails |= *name == TE;
+    }
+    if expects {
+        headers.remove(EXPECT);
+    }
+    if trails {
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     headers.append(VIA, HeaderValue::from_static("1.1 gateway"));

@@ -3,7 +3,7 @@
 use super::Upload;
 use crate::tunnel::Handshake;
 use crate::upstream::Lease;
-use gateway_core::headers::{names_close, strip_hop_by_hop};
+use gateway_core::headers::strip_hop_by_hop;
 use gateway_core::{Body, Error, Kind, Retry};
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
@@ -78,9 +78,9 @@ pub(super) fn incoming(
     {
         response.extensions_mut().insert(Framing::Connection);
     }
-    let stays = response.version() == Version::HTTP_11 && !names_close(response.headers());
+    let is_http11 = response.version() == Version::HTTP_11;
     let headers = response.headers_mut();
-    strip_hop_by_hop(headers);
+    let stays = !strip_hop_by_hop(headers) && is_http11;
     // Several equal lines are one; hyper refused different ones.
     if headers.len() > headers.keys_len() {
         let mut lengths = headers.get_all(CONTENT_LENGTH).iter();

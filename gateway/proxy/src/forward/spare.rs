@@ -1,7 +1,7 @@
 //! A request kept to be sent once more: on HTTP/1.1 as its connection wrote it, else as bytes. A clone of a header map would count two
 //! references for each of its fields, up and down.
 
-use crate::upstream::{Connection, Sent};
+use crate::upstream::Connection;
 use bytes::Bytes;
 use gateway_core::bridge::Repeatable;
 use gateway_core::{Body, Error, Kind};
@@ -11,8 +11,8 @@ use http_body::Body as _;
 
 /// The head of a request without a body, or of one whose body is at hand.
 pub(super) enum Spare {
-    /// It is known where it is written.
-    Sent(Sent),
+    /// The connection that it was given to keeps it as it is written.
+    Sent,
     Copied(Box<Copied>),
 }
 
@@ -35,8 +35,10 @@ pub(super) struct Copied {
 impl Spare {
     /// Of the request that the connection is given next.
     pub(super) fn of(request: &Request<Body>, connection: &Connection) -> Self {
-        let sent = if request.body().is_end_stream() { connection.keep() } else { None };
-        sent.map_or_else(|| Self::Copied(Box::new(Copied::of(request))), Self::Sent)
+        match request.body().is_end_stream() && connection.keep() {
+            true => Self::Sent,
+            false => Self::Copied(Box::new(Copied::of(request))),
+        }
     }
 
     /// Whether one can be kept of this request, to be sent twice: nothing of a body is kept but where it is at hand.
@@ -45,13 +47,13 @@ impl Spare {
             || request.extensions().get::<Repeatable>().is_some_and(|_| request.body().at_hand().is_some())
     }
 
-    /// The request again.
+    /// The request again; `connection` is the one that it was given to.
     ///
     /// # Errors
     /// Not all of its head was written.
-    pub(super) fn request(&self) -> Result<Request<Body>, Error> {
+    pub(super) fn request(&self, connection: &Connection) -> Result<Request<Body>, Error> {
         match self {
-            Self::Sent(sent) => sent.request().ok_or_else(lost),
+            Self::Sent => connection.kept().ok_or_else(lost),
             Self::Copied(copied) => copied.request(),
         }
     }

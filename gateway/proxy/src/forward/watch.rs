@@ -4,7 +4,7 @@ use super::Sending;
 use super::attempt::Failed;
 use crate::measure::nanoseconds;
 use crate::upstream::Endpoint;
-use gateway_core::clock::{lately, now};
+use gateway_core::clock::{lately, lately_after};
 use gateway_core::instruments::{Protocol, Status, Verb, Words};
 use gateway_core::trace::{Begun, Side, TRACEPARENT, Trace, Value};
 use gateway_core::{Body, Error};
@@ -40,7 +40,7 @@ impl<'a> Watch<'a> {
             Ok(response) => Ok(response),
             Err(failed) => failed.answer.as_deref(),
         };
-        let ended = now();
+        let ended = lately_after(self.began);
         if let Some(meter) = self.sending.upstream.meter() {
             let (status, version) = match answer {
                 Ok(response) => (Some(Status::of(response.status().as_u16())), response.version()),

@@ -115,6 +115,14 @@ impl Activity {
         self.passage.is_used() && self.is_serving()
     }
 
+    /// What of requests that are under way there is from now on. A connection and its requests are one thread's, so nobody counts between the
+    /// look and the word, and neither holds up the processor.
+    fn count(&self, change: impl FnOnce(usize) -> usize) -> usize {
+        let open = change(self.open.load(Ordering::Relaxed));
+        self.open.store(open, Ordering::Relaxed);
+        open
+    }
+
     /// Whether a request is under way.
     pub(super) fn is_serving(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
@@ -172,7 +180,7 @@ pub(crate) struct Open(Arc<Activity>);
 
 impl Open {
     pub(super) fn begin(activity: Arc<Activity>) -> Self {
-        activity.open.fetch_add(1, Ordering::Relaxed);
+        activity.count(|open| open + 1);
         Self(activity)
     }
 
@@ -201,7 +209,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.0.count(|open| open.saturating_sub(1)) == 0 {
             self.0.idle_since.store(ticks(), Ordering::Relaxed);
             self.0.passage.leave();
         }

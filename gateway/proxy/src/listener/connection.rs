@@ -11,6 +11,7 @@ use crate::completion::ResponseBody;
 use crate::entry::{self, Arrived, Connection, Secure};
 use crate::forward::Peer;
 use crate::heap::boxed;
+use crate::snapshot::Snapshot;
 use crate::tunnel::Tunnel;
 use crate::turns::{self, Place};
 use crate::wire;
@@ -144,9 +145,9 @@ async fn serve_http2(
     let service = service_fn(|request| {
         turns::begins();
         let (shared, connection, activity) = (Arc::clone(shared), Arc::clone(&connection), Arc::clone(activity));
-        let arrived = arrived(request);
+        let (snapshot, arrived) = (shared.snapshot.load_full(), arrived(request));
         // A stream's task has what it needs of the connection.
-        async move { answer(&shared, &connection, &activity, arrived).await }
+        async move { answer(&shared, &connection, &activity, snapshot, arrived).await }
     });
     let executor = StreamExecutor { write: settings.timeouts.write, guard: Arc::clone(&guard) };
     let mut builder = http2::Builder::new(executor);
@@ -168,7 +169,8 @@ async fn serve_http2(
 
 pub(super) fn of(client: &Client, shared: &Shared, settings: &Settings) -> Connection {
     let (name, peer) = (Arc::clone(&shared.name), Peer::new(client.address));
-    Connection::new(name, peer, &settings.timeouts, settings.limits.headers, client.secure.clone())
+    let (secure, panicked) = (client.secure.clone(), shared.panicked.clone());
+    Connection::new(name, peer, &settings.timeouts, settings.limits.headers, secure, panicked)
 }
 
 /// On the heap before it is passed on.
@@ -181,12 +183,12 @@ pub(super) async fn answer(
     shared: &Shared,
     connection: &Connection,
     activity: &Arc<Activity>,
+    snapshot: Arc<Snapshot>,
     arrived: Arrived,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let open = Open::begin(Arc::clone(activity));
-    let snapshot = shared.snapshot.load_full();
     let version = arrived.0.version;
-    let mut response = entry::serve(&snapshot, connection, arrived).await;
+    let mut response = entry::serve(snapshot, connection, arrived).await;
     let switched = response.body_mut().tunnel();
     let is_switched = switched.is_some();
     match switched {

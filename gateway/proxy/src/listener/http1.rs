@@ -8,12 +8,14 @@ use crate::ROOM_FOR_FIELDS;
 use crate::completion::ResponseBody;
 use crate::heap::boxed;
 use crate::tunnel::Tunnel;
+use arc_swap::Cache;
 use bytes::Bytes;
 use gateway_core::dispatch::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,10 +58,13 @@ async fn serve_http1(
     activity: &Arc<Activity>,
 ) -> Option<ClientStream> {
     let connection = &of(client, shared, settings);
-    let service = service_fn(|request| {
+    // Kept for the next request: to see that no other one has come costs nothing. Nobody who asks nothing keeps an old one.
+    let snapshot = RefCell::new(Cache::new(&*shared.snapshot));
+    let service = service_fn(move |request| {
         activity.head_ended();
+        let snapshot = Arc::clone(snapshot.borrow_mut().load());
         // hyper would keep room for it in each connection, and find that cold.
-        Box::into_pin(boxed(|| answer(shared, connection, activity, arrived(request))))
+        Box::into_pin(boxed(|| answer(shared, connection, activity, snapshot, arrived(request))))
     });
     let mut served = lines(stream, settings, service);
     match drive(Pin::new(&mut *served), activity, None, shared).await {

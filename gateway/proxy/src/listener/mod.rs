@@ -85,6 +85,8 @@ struct Shared {
     accepted: Counter,
     refused: Counter,
     floods: Counter,
+    /// Requests that met a fault of ours.
+    panicked: Counter,
     /// Connections that did not agree on keys.
     insecure: Counter,
 }
@@ -176,6 +178,7 @@ impl Listener {
             accepted: instruments.counter("connections.accepted"),
             refused: instruments.counter("connections.refused"),
             floods: instruments.counter("connections.ended-for-abuse"),
+            panicked: instruments.counter("requests.panicked"),
             insecure: instruments.counter("connections.failed-handshakes"),
         };
         let weak = Arc::downgrade(&socket);

@@ -1,6 +1,7 @@
 //! One address of a service: its connections, what is under way, and how well it is.
 
 use super::connect::Destination;
+use super::connection::Connection;
 use super::endpoints::Endpoints;
 use super::moment::Moment;
 use super::pool::{Connected, Pool};
@@ -276,6 +277,12 @@ impl Lease {
     /// The connection and what is kept with it.
     pub fn connected(&mut self) -> &mut Connected {
         &mut self.connected
+    }
+
+    /// The connection, to be looked at.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connected.connection
     }
 
     /// Where it leads.

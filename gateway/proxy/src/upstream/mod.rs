@@ -27,7 +27,6 @@ pub use connection::{Answered, Connection};
 pub use discovery::DiscoveryStatus;
 pub use endpoint::{Endpoint, EndpointStatus, Lease};
 pub use pool::Connected;
-pub(crate) use sent::Sent;
 pub use switched::{Duplex, Switched};
 pub use tls::{Authorities, authorities};
 

@@ -8,6 +8,7 @@ use super::sent::Sent;
 use crate::pipe::splice;
 use crate::wire::Wire;
 use socket2::SockRef;
+use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
@@ -53,10 +54,22 @@ macro_rules! pass {
     };
 }
 
-scoped_tls::scoped_thread_local!(static TASK: Waker);
+/// Whether a socket that nothing has come on wakes the task once something has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wakes {
+    /// Told of the task once: hyper looks several times while it is polled, and each time a socket is told costs a lock and, where another
+    /// task had it, a count of each of both.
+    Task,
+    /// It need not, or does already.
+    Nobody,
+}
 
-/// Polls what is given nobody to wake, while the sockets in it wake the task.
-pub(super) fn woken_by<T>(context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+scoped_tls::scoped_thread_local!(static TASK: Waker);
+thread_local!(static WAKES: Cell<Wakes> = const { Cell::new(Wakes::Task) });
+
+/// Polls what is given nobody to wake, while the sockets in it wake the task, where they do.
+pub(super) fn woken_by<T>(context: &Context<'_>, wakes: Wakes, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    WAKES.set(wakes);
     TASK.set(context.waker(), || poll(&mut Context::from_waker(Waker::noop())))
 }
 
@@ -165,8 +178,15 @@ impl AsyncRead for UpstreamSocket {
         let (before, piece) = (buffer.filled().len(), self.piece);
         let read = for_task(context, |context| match &mut self.stream {
             Stream::Plain(socket) => {
+                if TASK.is_set() && WAKES.get() == Wakes::Nobody && !socket.get_ref().seems_readable() {
+                    return Poll::Pending;
+                }
                 socket.set_limit(piece);
-                Pin::new(socket).poll_read(context, buffer)
+                let read = Pin::new(socket).poll_read(context, buffer);
+                if read.is_pending() {
+                    WAKES.set(Wakes::Nobody);
+                }
+                read
             }
             Stream::Tls(socket) => {
                 socket.set_limit(piece);

@@ -7,7 +7,7 @@
 
 use super::super::head::HeadBound;
 use super::super::sent::Sent;
-use super::super::socket;
+use super::super::socket::{self, Wakes};
 use super::{Answered, Came, UpstreamSocket, answered, closed_at_once};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -33,6 +33,8 @@ pub(super) struct Http1 {
     limit: usize,
     /// Whether the request has a body to wait for, which may come by a task of its own.
     has_body: bool,
+    /// Whether its answer was looked for already.
+    is_awaited: bool,
     /// Whether the socket is to be kept when HTTP has ended on it.
     may_switch: bool,
     left: Option<Box<Parts<TokioIo<UpstreamSocket>>>>,
@@ -52,17 +54,21 @@ impl Http1 {
         let opened = builder.handshake(TokioIo::new(socket)).await;
         let (sender, driver) = opened.map_err(|cause| closed_at_once(address, cause))?;
         let driver = Some(driver);
-        let (has_body, may_switch, left, bypass) = (false, false, None, None);
-        Ok(Self { sender, driver, bound, sent, limit, has_body, may_switch, left, is_pipeable, bypass })
+        let (has_body, is_awaited, may_switch, left, bypass) = (false, false, false, None, None);
+        Ok(Self { sender, driver, bound, sent, limit, has_body, is_awaited, may_switch, left, is_pipeable, bypass })
     }
 
-    /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it.
+    /// Sends what is to be sent and reads what has come. Its errors reach the request that is on it. The task is woken when more comes.
     pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        self.drive_on(context, Wakes::Task);
+    }
+
+    fn drive_on(&mut self, context: &mut Context<'_>, wakes: Wakes) {
         let Some(driver) = &mut self.driver else { return };
         let driven = match self.has_body {
             true => Pin::new(driver).poll(context),
             // It would wake itself only after 16 messages in one look.
-            false => socket::woken_by(context, |nobody| Pin::new(driver).poll(nobody)),
+            false => socket::woken_by(context, wakes, |nobody| Pin::new(driver).poll(nobody)),
         };
         if let Poll::Ready(ended) = driven {
             self.end(ended);
@@ -105,14 +111,19 @@ impl Http1 {
     }
 
     /// The next request has no body and may be sent once more.
-    pub(super) fn keep(&self) -> Sent {
+    pub(super) fn keep(&self) {
         self.sent.begin();
-        self.sent.clone()
+    }
+
+    /// That request; none where not all of its head was written.
+    pub(super) fn kept(&self) -> Option<Request<Body>> {
+        self.sent.request()
     }
 
     /// Gives it a request to send; the answer comes by [`Self::poll_answer`].
     pub(super) fn begin(&mut self, request: Box<Request<Body>>) -> impl Future<Output = Came> + Send + use<> {
         self.bound.begin(self.limit);
+        self.is_awaited = false;
         self.has_body = !request.body().is_end_stream();
         self.sender.try_send_request(*request)
     }
@@ -124,9 +135,18 @@ impl Http1 {
         answer: Pin<&mut impl Future<Output = Came>>,
         context: &mut Context<'_>,
     ) -> Poll<Answered> {
-        self.drive(context);
         let mut answer = unconstrained(answer);
-        let answered = answered(Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop())));
+        let mut look = || answered(Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop())));
+        // Whoever is woken finds the answer, mostly the whole of it: then the socket need not be told of a task once more.
+        let mut answered = Poll::Pending;
+        if std::mem::replace(&mut self.is_awaited, true) && !self.has_body {
+            self.drive_on(context, Wakes::Nobody);
+            answered = look();
+        }
+        if answered.is_pending() {
+            self.drive(context);
+            answered = look();
+        }
         if answered.is_ready() {
             self.bound.end();
         }

@@ -5,7 +5,6 @@ mod http2;
 
 pub(super) use http2::Http2;
 
-use super::sent::Sent;
 use super::socket::UpstreamSocket;
 use super::tls;
 use crate::ROOM_FOR_FIELDS;
@@ -121,10 +120,19 @@ impl Connection {
         }
     }
 
-    /// Keeps the head of the next request, which has no body, as it is written. None on HTTP/2: there it is packed.
-    pub(crate) fn keep(&self) -> Option<Sent> {
+    /// Keeps the head of the next request, which has no body, as it is written, and says whether it does. Not on HTTP/2: there it is packed.
+    pub(crate) fn keep(&self) -> bool {
         match &self.0 {
-            Spoken::Http1(connection) => Some(connection.keep()),
+            Spoken::Http1(connection) => connection.keep(),
+            Spoken::Http2(_) => return false,
+        }
+        true
+    }
+
+    /// The request whose head it keeps; none where not all of that was written.
+    pub(crate) fn kept(&self) -> Option<Request<Body>> {
+        match &self.0 {
+            Spoken::Http1(connection) => connection.kept(),
             Spoken::Http2(_) => None,
         }
     }
