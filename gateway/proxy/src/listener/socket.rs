@@ -186,7 +186,9 @@ pub(super) struct ClientStream {
 
 impl ClientStream {
     pub(super) fn new(mut transport: Transport, activity: Arc<Activity>) -> Self {
-        transport.socket().wire.join();
+        let wire = &mut transport.socket().wire;
+        wire.join();
+        wire.stay();
         Self { transport, prefix: Bytes::new(), looked_at: 0, activity, guard: None, lines: None }
     }
 

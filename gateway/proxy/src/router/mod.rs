@@ -92,7 +92,8 @@ impl Router {
     /// Finds the route of a request whose path is in its normal form.
     #[must_use]
     pub fn find(&self, request: &Request) -> Matched {
-        let host = host_of(&request.authority);
+        let has_hosts = !self.exact.is_empty() || !self.wildcards.is_empty();
+        let host = if has_hosts { host_of(&request.authority) } else { "".into() };
         let exact = (!self.exact.is_empty()).then(|| self.exact.get(&*host)).flatten();
         let wildcards = self.wildcards.iter().filter(|(suffix, _)| is_below(&host, suffix)).map(|(_, tree)| tree);
         let trees = exact.into_iter().chain(wildcards).chain(std::iter::once(&self.any));

@@ -1,6 +1,7 @@
 //! Path patterns as a tree of segments, walked from the most specific to the least.
 
 use super::{Candidate, Captured};
+use foldhash::fast::RandomState;
 use gateway_config::{PathPattern, Segment};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ pub(super) struct Tree(Node);
 
 #[derive(Default)]
 struct Node {
-    literals: HashMap<String, Node>,
+    literals: HashMap<String, Node, RandomState>,
     parameter: Option<Box<Node>>,
     /// Patterns that end here.
     ends: Vec<Leaf>,

@@ -27,17 +27,23 @@ pub(crate) struct Wire {
     read: OwnedReadHalf,
     out: Arc<Out>,
     has_joined: bool,
+    stays: bool,
 }
 
 impl Wire {
     pub(crate) fn new(tcp: TcpStream) -> Self {
         let (read, half) = tcp.into_split();
-        Self { read, out: Arc::new(Out::new(half)), has_joined: false }
+        Self { read, out: Arc::new(Out::new(half)), has_joined: false, stays: false }
     }
 
     /// From now on little that is written goes out with others'.
     pub(crate) fn join(&mut self) {
         self.has_joined = true;
+    }
+
+    /// It is the task's that writes to it first, for as long as that runs: it wakes no other, and need not be told again.
+    pub(crate) fn stay(&mut self) {
+        self.stays = true;
     }
 
     /// From now on what is written or flushed is with the kernel.
@@ -144,7 +150,7 @@ impl AsyncWrite for Wire {
         let length = slices.iter().map(|slice| slice.len()).sum();
         if length <= LITTLE && self.has_joined {
             ready!(self.poll_clear(context))?;
-            if outbox::hold(&self.out, slices, context.waker()) {
+            if outbox::hold(&self.out, slices, context.waker(), self.stays) {
                 return Poll::Ready(Ok(length));
             }
         }

@@ -4,6 +4,7 @@ use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
 use rustix::net::SendFlags;
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::Interest;
@@ -19,12 +20,14 @@ pub(super) struct Out {
     stuck: AtomicBool,
     /// That, or why it never will.
     rest: Mutex<io::Result<Bytes>>,
+    /// Whom the connection wakes, where one task has it for life.
+    task: OnceLock<Waker>,
 }
 
 impl Out {
     pub(super) fn new(half: OwnedWriteHalf) -> Self {
         let (held, stuck) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { half: Some(half), held, stuck, rest: Mutex::new(Ok(Bytes::new())) }
+        Self { half: Some(half), held, stuck, rest: Mutex::new(Ok(Bytes::new())), task: OnceLock::new() }
     }
 
     pub(super) fn half_mut(&mut self) -> io::Result<&mut OwnedWriteHalf> {
@@ -48,8 +51,13 @@ impl Out {
         self.held.store(true, Ordering::Relaxed);
     }
 
-    /// Sends what was held. Whose waker it is takes care of what the kernel does not take.
-    pub(super) fn send(&self, bytes: &[u8], waker: Waker) {
+    /// Has it wake the task that writes to it first, and says whether this is the one: nothing need be kept of whoever writes then.
+    pub(super) fn is_for(&self, task: &Waker) -> bool {
+        self.task.get_or_init(|| task.clone()).will_wake(task)
+    }
+
+    /// Sends what was held. Whose waker it is, or else the connection's task, takes care of what the kernel does not take.
+    pub(super) fn send(&self, bytes: &[u8], waker: Option<Waker>) {
         let rest = match self.half().and_then(|half| send(half, bytes)) {
             Ok(sent) => Ok(bytes.get(sent..).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(bytes),
@@ -58,7 +66,9 @@ impl Out {
         if !matches!(rest, Ok([])) {
             *self.rest.lock() = rest.map(Bytes::copy_from_slice);
             self.stuck.store(true, Ordering::Relaxed);
-            waker.wake();
+            if let Some(task) = waker.as_ref().or(self.task.get()) {
+                task.wake_by_ref();
+            }
         }
         self.held.store(false, Ordering::Release);
     }

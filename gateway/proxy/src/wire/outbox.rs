@@ -42,7 +42,8 @@ struct Write {
     out: Arc<Out>,
     /// Where its bytes end; they begin with the end of the one before.
     end: usize,
-    waker: Waker,
+    /// Of who wrote it, where that is not the task that the connection knows.
+    waker: Option<Waker>,
 }
 
 impl Held {
@@ -95,8 +96,9 @@ impl Drop for Over {
     }
 }
 
-/// Takes a write of a connection of which nothing is held, and says whether it did. Not where nobody would send it.
-pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> bool {
+/// Takes a write of a connection of which nothing is held, and says whether it did. Not where nobody would send it. `stays`: one task has the
+/// connection for life.
+pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker, stays: bool) -> bool {
     let writes = OUTBOX.with_borrow_mut(|outbox| {
         let sender = outbox.sender.as_ref()?;
         let Held { writes, bytes, since, .. } = &mut outbox.held;
@@ -106,7 +108,8 @@ pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker) -> boo
         });
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         out.hold();
-        writes.push(Write { out: Arc::clone(out), end: bytes.len(), waker: waker.clone() });
+        let waker = (!stays || !out.is_for(waker)).then(|| waker.clone());
+        writes.push(Write { out: Arc::clone(out), end: bytes.len(), waker });
         Some(writes.len())
     });
     if writes.is_some_and(|writes| writes >= WRITES) {

@@ -176,25 +176,48 @@ fn what_the_kernel_does_not_take_is_waited_for() {
 /// The task that wrote is woken, though it waits for nothing that was written.
 #[test]
 fn a_write_that_failed_after_it_was_held_is_told_to_its_task() {
-    run(Some(LONG), async {
-        let (mut wire, theirs) = writable().await;
-        socket2::SockRef::from(wire.tcp()).shutdown(Shutdown::Write).unwrap();
-        let mut is_written = false;
-        let told = poll_fn(|context| {
-            if !is_written {
-                is_written = true;
-                assert!(matches!(Pin::new(&mut wire).poll_write(context, b"held"), Poll::Ready(Ok(4))));
-            }
-            match Pin::new(&mut wire).poll_flush(context) {
-                // In the outbox.
-                Poll::Ready(Ok(())) => Poll::Pending,
-                other => other,
-            }
-        });
-        assert_eq!(told.await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-        assert_eq!(wire.write(b"more").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-        drop(theirs);
+    for stays in [false, true] {
+        run(Some(LONG), a_write_fails(stays, false));
+    }
+}
+
+/// What stays with a task wakes another one all the same, where that is who wrote.
+#[test]
+fn who_writes_is_told_whoever_wrote_first() {
+    run(Some(LONG), a_write_fails(true, true));
+}
+
+async fn a_write_fails(stays: bool, is_handed_on: bool) {
+    let (mut wire, theirs) = writable().await;
+    if stays {
+        wire.stay();
+    }
+    if is_handed_on {
+        wire = tokio::spawn(async move {
+            wire.write_all(b"first").await.unwrap();
+            wire
+        })
+        .await
+        .unwrap();
+        yield_now().await;
+        assert!(wire.is_clear());
+    }
+    socket2::SockRef::from(wire.tcp()).shutdown(Shutdown::Write).unwrap();
+    let mut is_written = false;
+    let told = poll_fn(|context| {
+        if !is_written {
+            is_written = true;
+            assert!(matches!(Pin::new(&mut wire).poll_write(context, b"held"), Poll::Ready(Ok(4))));
+        }
+        match Pin::new(&mut wire).poll_flush(context) {
+            // In the outbox.
+            Poll::Ready(Ok(())) => Poll::Pending,
+            other => other,
+        }
     });
+    assert_eq!(told.await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    assert_eq!(wire.write(b"more").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    drop(theirs);
 }
 
 #[test]
