@@ -2,8 +2,39 @@
 
 use super::{invalid, quoted};
 use crate::abi::gateway::wit::types::Error;
-use gateway_core::headers::is_reserved;
+use gateway_core::headers::{is_reserved, join};
 use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+
+/// The lines of a name as one: that line, where there is no other.
+pub(crate) enum Joined {
+    Line(HeaderValue),
+    Lines(String),
+}
+
+impl Joined {
+    fn of<'h, I: Iterator<Item = &'h HeaderValue>>(name: &HeaderName, lines: impl Fn() -> I) -> Option<Self> {
+        let mut each = lines();
+        match (each.next()?, each.next()) {
+            (line, None) => std::str::from_utf8(line.as_bytes()).is_ok().then(|| Self::Line(line.clone())),
+            (_, Some(_)) => join(name, lines()).map(Self::Lines),
+        }
+    }
+
+    /// It is UTF-8.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Line(line) => line.as_bytes(),
+            Self::Lines(lines) => lines.as_bytes(),
+        }
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        match self {
+            Self::Line(line) => String::from_utf8_lossy(line.as_bytes()).into_owned(),
+            Self::Lines(lines) => lines,
+        }
+    }
+}
 
 /// Fields of one message.
 pub(crate) const COUNT: usize = 200;
@@ -54,12 +85,12 @@ pub(crate) fn remove(headers: &mut HeaderMap, name: &str) -> Result<(), Error> {
 }
 
 /// The lines of a name as one, and they are gone.
-pub(crate) fn take(headers: &mut HeaderMap, name: &str) -> Result<Option<String>, Error> {
+pub(crate) fn take(headers: &mut HeaderMap, name: &str) -> Result<Option<Joined>, Error> {
     // Looked up once, and by the guest's own text: most names that filters take are in no registry.
     match headers.try_entry(name) {
         Ok(entry) if is_reserved(entry.key()) => Err(framing(entry.key())),
         Ok(Entry::Occupied(entry)) => {
-            let joined = gateway_core::headers::join(entry.key(), entry.iter());
+            let joined = Joined::of(entry.key(), || entry.iter());
             entry.remove();
             Ok(joined)
         }
@@ -74,8 +105,9 @@ pub(crate) fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
 }
 
 /// The lines of a name as one.
-pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
-    gateway_core::headers::joined(headers, &HeaderName::from_bytes(name.as_bytes()).ok()?)
+pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Joined> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    Joined::of(&name, || headers.get_all(&name).iter())
 }
 
 /// Whether these fields and `more` bytes in one more are within the bounds.

@@ -1,6 +1,7 @@
 //! `request`: what is read and changed of the request.
 
-use super::{fields, invalid, quoted};
+use super::fields::{self, Joined};
+use super::{invalid, quoted};
 use crate::abi::gateway::convert;
 use crate::abi::gateway::wit::request::Host;
 use crate::abi::gateway::wit::types::{Error, Field};
@@ -79,7 +80,7 @@ impl Host for State {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        fields::joined(&self.request()?.headers, &name)
+        fields::joined(&self.request()?.headers, &name).map(Joined::into_string)
     }
 
     fn header_values(&mut self, name: String) -> Vec<Vec<u8>> {
@@ -103,7 +104,7 @@ impl Host for State {
     }
 
     fn take_header(&mut self, name: String) -> Result<Option<String>, Error> {
-        fields::take(self.request_headers()?, &name)
+        Ok(fields::take(self.request_headers()?, &name)?.map(Joined::into_string))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `response`: what is read and changed of the response.
 
-use super::{fields, invalid};
+use super::fields::{self, Joined};
+use super::invalid;
 use crate::abi::gateway::convert;
 use crate::abi::gateway::wit::response::Host;
 use crate::abi::gateway::wit::types::{Error, Field};
@@ -35,7 +36,7 @@ impl Host for State {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        fields::joined(&self.response()?.headers, &name)
+        fields::joined(&self.response()?.headers, &name).map(Joined::into_string)
     }
 
     fn header_values(&mut self, name: String) -> Vec<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! the place that the guest has for it, and what that points to. The wrapper around the host function then asks the
 //! allocator for a place for each of them, the last first, and so a piece is complete once it has its own.
 
+use crate::capabilities::fields::Joined;
 use wasmtime::{Result, bail};
 
 /// Room that is kept for the next result, in bytes.
@@ -181,6 +182,16 @@ impl Lower for () {
 impl Lower for String {
     const SIZE: usize = 8;
     const ALIGN: usize = 4;
+
+    fn lower(&self, parcel: &mut Parcel, at: usize) {
+        u8::lower_list(self.as_bytes(), parcel, at);
+    }
+}
+
+/// As text.
+impl Lower for Joined {
+    const SIZE: usize = String::SIZE;
+    const ALIGN: usize = String::ALIGN;
 
     fn lower(&self, parcel: &mut Parcel, at: usize) {
         u8::lower_list(self.as_bytes(), parcel, at);
