@@ -33,10 +33,14 @@ impl Clock for SystemClock {
 enum Last {
     /// Nothing: nobody says when it sleeps.
     Unkept,
-    /// Nothing: it has slept since, or computed for long.
+    /// Nothing: it has slept since, or done much.
     Past,
-    Asked(Instant),
+    /// When it asked, and how often it has gone on with something else since.
+    Asked(Instant, u8),
 }
+
+/// A thread that has gone on with so much since it asked knows nothing any more: each takes some ten microseconds, seldom more than a hundred.
+const MUCH: u8 = 4;
 
 thread_local!(static LAST: Cell<Last> = const { Cell::new(Last::Unkept) });
 
@@ -45,7 +49,7 @@ thread_local!(static LAST: Cell<Last> = const { Cell::new(Last::Unkept) });
 pub fn now() -> Instant {
     let now = SystemClock.now();
     if !matches!(LAST.get(), Last::Unkept) {
-        LAST.set(Last::Asked(now));
+        LAST.set(Last::Asked(now, 0));
     }
     now
 }
@@ -55,7 +59,7 @@ pub fn now() -> Instant {
 #[must_use]
 pub fn lately() -> Instant {
     match LAST.get() {
-        Last::Asked(when) => when,
+        Last::Asked(when, _) => when,
         Last::Unkept | Last::Past => now(),
     }
 }
@@ -64,7 +68,7 @@ pub fn lately() -> Instant {
 #[must_use]
 pub fn lately_after(begin: Instant) -> Instant {
     match LAST.get() {
-        Last::Asked(when) if when > begin => when,
+        Last::Asked(when, _) if when > begin => when,
         _ => now(),
     }
 }
@@ -74,9 +78,16 @@ pub fn sleeps() {
     LAST.set(Last::Past);
 }
 
-/// This thread has computed for long and not asked since.
+/// This thread goes on with another connection, or the next part of one.
+pub fn goes_on() {
+    if let Last::Asked(when, so_often) = LAST.get() {
+        LAST.set(if so_often < MUCH { Last::Asked(when, so_often + 1) } else { Last::Past });
+    }
+}
+
+/// This thread has computed for long and not asked since. To be called behind whatever may take longer than a look at a connection.
 pub fn forget() {
-    if matches!(LAST.get(), Last::Asked(_)) {
+    if matches!(LAST.get(), Last::Asked(..)) {
         LAST.set(Last::Past);
     }
 }
@@ -168,8 +179,14 @@ mod tests {
                 assert!(!kept(second));
                 let third = lately();
                 assert!(kept(third));
+                (0..MUCH).for_each(|_| goes_on());
+                assert!(kept(third));
+                goes_on();
+                assert!(!kept(third), "it has done much since");
+                let fourth = lately();
+                assert!(kept(fourth));
                 sleeps();
-                assert!(!kept(third));
+                assert!(!kept(fourth));
             });
         });
     }

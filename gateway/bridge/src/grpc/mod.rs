@@ -20,7 +20,7 @@ use descriptors::{Binding, Content, Described, Streams};
 use frames::{Messages, broken};
 use gateway_config::{Diagnostic, Upstream};
 use gateway_core::bridge::{Onward, Repeatable, Transcoder};
-use gateway_core::clock::now;
+use gateway_core::clock::{self, now};
 use gateway_core::dispatch::BoxFuture;
 use gateway_core::exchange::Answer;
 use gateway_core::{Body, Error, Kind, problem};
@@ -86,7 +86,9 @@ impl Grpc {
         if binding.body == Content::None && !body.is_empty() {
             return Err(Error::new(Kind::HttpRequestError, "this request has no body"));
         }
-        let message = encode::framed(request::message(binding, &head, &body)?);
+        let message = request::message(binding, &head, &body).map(encode::framed);
+        clock::forget();
+        let message = message?;
         let form = Form::of(&head.headers);
         let call = call(binding, &mut head, message, deadline)?;
         let answer = endpoints.send(call, deadline).await?;

@@ -4,7 +4,7 @@ use super::descriptors::Binding;
 use super::frames::broken;
 use super::request::HTTP_BODY;
 use bytes::Bytes;
-use gateway_core::Error;
+use gateway_core::{Error, clock};
 use http::HeaderValue;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, SerializeOptions};
 use serde_json::Value;
@@ -21,6 +21,12 @@ impl Binding {
     /// # Errors
     /// It is none of this type, or no JSON can say it.
     pub(super) fn told(&self, message: Bytes) -> Result<Told, Error> {
+        let told = self.tell(message);
+        clock::forget();
+        told
+    }
+
+    fn tell(&self, message: Bytes) -> Result<Told, Error> {
         let unreadable = || broken("the answer's message is none of its type");
         let message =
             DynamicMessage::decode(self.output.clone(), message).map_err(|cause| unreadable().because(cause))?;

@@ -4,7 +4,7 @@ use super::weaken;
 use bytes::Bytes;
 use gateway_config::Encoding;
 use gateway_core::headers::joined;
-use gateway_core::{Body, Error, Kind, Origin, Plugin};
+use gateway_core::{Body, Error, Kind, Origin, Plugin, clock};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use std::io::{Cursor, Read};
 
@@ -46,6 +46,7 @@ async fn decode(encoded: Bytes, encoding: Encoding, limit: usize, from: Origin) 
         // One byte more than fits, to know of it.
         let room = PIECE.min(limit + 1 - decoded.len());
         let read = reader.by_ref().take(room as u64).read_to_end(&mut decoded);
+        clock::forget();
         if read.map_err(|error| broken(error, from))? < room {
             return Ok(Bytes::from(decoded));
         }

@@ -4,6 +4,7 @@
 //! highest level here), gzip 0.4. For an answer that is known to be short, zstd takes less.
 
 use gateway_config::{CompressLevels, Encoding};
+use gateway_core::clock;
 use std::io::{Result, Write as _};
 use zstd::zstd_safe::CParameter;
 
@@ -35,22 +36,26 @@ impl Encoder {
 
     /// Takes bytes in, all of them.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.begin()? {
+        let taken = match self.begin()? {
             Self::Idle(..) => Ok(()),
             Self::Zstd(encoder) => encoder.write_all(bytes),
             Self::Br(encoder) => encoder.write_all(bytes),
             Self::Gzip(encoder) => encoder.write_all(bytes),
-        }
+        };
+        clock::forget();
+        taken
     }
 
     /// Makes everything that was taken in come out, at the cost of a few bytes.
     pub(super) fn flush(&mut self) -> Result<()> {
-        match self {
+        let flushed = match self {
             Self::Idle(..) => Ok(()),
             Self::Zstd(encoder) => encoder.flush(),
             Self::Br(encoder) => encoder.flush(),
             Self::Gzip(encoder) => encoder.flush(),
-        }
+        };
+        clock::forget();
+        flushed
     }
 
     /// How much is ready.
@@ -76,12 +81,14 @@ impl Encoder {
     /// The end: whatever is left.
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
         self.begin()?;
-        match self {
+        let finished = match self {
             Self::Idle(..) => Ok(Vec::new()),
             Self::Zstd(encoder) => encoder.finish(),
             Self::Br(encoder) => Ok(encoder.into_inner()),
             Self::Gzip(encoder) => encoder.finish(),
-        }
+        };
+        clock::forget();
+        finished
     }
 
     fn begin(&mut self) -> Result<&mut Self> {

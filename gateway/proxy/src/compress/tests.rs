@@ -5,7 +5,7 @@ use super::*;
 use bytes::Bytes;
 use futures_util::task::noop_waker;
 use gateway_config::CompressLevels;
-use gateway_core::{Error, Kind};
+use gateway_core::{Error, Kind, clock};
 use http::HeaderName;
 use http_body::{Body as HttpBody, Frame};
 use std::collections::VecDeque;
@@ -267,5 +267,31 @@ fn a_body_that_breaks_off_has_no_end() {
         let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker));
         let Poll::Ready(Some(Err(error))) = polled else { panic!("an error comes first") };
         assert_eq!(error.kind(), Kind::ConnectionTerminated);
+    }
+}
+
+/// Else its time would be missing in what is told of the request.
+#[test]
+fn who_encodes_does_not_know_the_time_any_more() {
+    for encoding in [Encoding::Zstd, Encoding::Br, Encoding::Gzip] {
+        // A thread of its own: what it keeps is no other test's.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                clock::sleeps();
+                let mut encoder = Encoder::new(encoding, LEVELS, None);
+                let mut last = clock::lately();
+                let mut is_new = || {
+                    let before = std::mem::replace(&mut last, clock::lately());
+                    before < last
+                };
+                assert!(!is_new());
+                encoder.write(&[b'x'; 1000]).unwrap();
+                assert!(is_new() && !is_new());
+                encoder.flush().unwrap();
+                assert!(is_new() && !is_new());
+                encoder.finish().unwrap();
+                assert!(is_new());
+            });
+        });
     }
 }

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 use crate::tunnel::Tunnel;
 use crate::turns::{self, Place};
 use crate::wire;
-use gateway_core::clock::now;
+use gateway_core::clock::{self, now};
 use gateway_core::dispatch::BoxFuture;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
@@ -84,7 +84,9 @@ fn handshake<'a>(
 /// Agrees on keys, in the time that a head may take: until then nothing is known of who holds the connection.
 async fn agree(tls: &Tls, socket: Socket, activity: &Activity, shared: &Shared) -> Option<(Transport, Secure)> {
     activity.head_began();
-    let stream = match first(tls.accept(socket), activity, shared).await? {
+    let accepted = first(tls.accept(socket), activity, shared).await;
+    clock::forget();
+    let stream = match accepted? {
         Ok(stream) => stream,
         Err(error) => {
             shared.insecure.increment();

@@ -1,7 +1,7 @@
 //! Little writes of many connections, until what has come to a thread has been looked at.
 
 use super::out::Out;
-use gateway_core::clock::{lately, now};
+use gateway_core::clock::{self, lately, now};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -120,6 +120,7 @@ pub(super) fn hold(out: &Arc<Out>, slices: &[IoSlice<'_>], waker: &Waker, stays:
 
 /// Sends what this thread has held for long enough. To be called before a request goes on, which may take long.
 pub(crate) fn send_overdue() {
+    clock::goes_on();
     let is_overdue = OUTBOX.with_borrow_mut(|outbox| outbox.held.is_overdue(outbox.patience));
     if is_overdue {
         send();
