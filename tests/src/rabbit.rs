@@ -96,11 +96,18 @@ impl Rabbit {
         let length = u32::try_from(queue.len()).unwrap().to_be_bytes();
         let term = [b"m", length.as_slice(), queue.as_bytes()].concat();
         let node = self.folder.path().join("mnesia").join(self.node());
+        // What stands in the log undecided is undone at the next start; in the table is what was decided.
+        let log = [term.as_slice(), b"committed"];
+        let files = [
+            ("LATEST.LOG", &log[..]),
+            ("rabbit_durable_queue.DCL", &log[..1]),
+            ("rabbit_durable_queue.DCD", &log[..1]),
+        ];
         until("the queue is written", || {
-            ["LATEST.LOG", "rabbit_durable_queue.DCL", "rabbit_durable_queue.DCD"].iter().find_map(|file| {
-                let written = fs::read(node.join(file)).unwrap_or_default();
-                written.windows(term.len()).any(|window| window == term).then_some(())
-            })
+            files
+                .iter()
+                .any(|(file, terms)| in_turn(&fs::read(node.join(file)).unwrap_or_default(), terms))
+                .then_some(())
         });
     }
 
@@ -187,6 +194,14 @@ impl Rabbit {
         }
         answers
     }
+}
+
+/// Whether these stand in what is written, one behind the other.
+fn in_turn(mut written: &[u8], terms: &[&[u8]]) -> bool {
+    terms.iter().all(|term| {
+        let found = written.windows(term.len()).position(|window| window == *term);
+        found.inspect(|at| written = &written[at + term.len()..]).is_some()
+    })
 }
 
 /// Whether it has said which process it is.
