@@ -9,11 +9,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bytes that are in a pipe at once, at most (HARDENING P11); as many as one has without asking.
-pub(crate) const LARGEST: usize = 64 * 1024;
+/// Bytes that are in a pipe at once, at most (HARDENING P11): as many as come in one segment where segments are largest, over loopback
+/// (65,536 less the heads of IP and TCP with a time stamp). A few more are sent as a packet of their own, behind every piece.
+pub(crate) const LARGEST: usize = 65_483;
 
 /// A pipe has a place for each page, and what came in pieces fills few of them to the end.
-const PLACES: usize = 2 * LARGEST;
+const PLACES: usize = 128 * 1024;
 
 /// Empty pipes that a thread keeps for the next answers.
 const KEPT: usize = 16;
