@@ -197,11 +197,12 @@ impl Rabbit {
 }
 
 /// Whether these stand in what is written, one behind the other.
-fn in_turn(mut written: &[u8], terms: &[&[u8]]) -> bool {
-    terms.iter().all(|term| {
-        let found = written.windows(term.len()).position(|window| window == *term);
-        found.inspect(|at| written = &written[at + term.len()..]).is_some()
-    })
+fn in_turn(written: &[u8], terms: &[&[u8]]) -> bool {
+    let behind = terms.iter().try_fold(written, |rest, term| {
+        let at = rest.windows(term.len()).position(|window| window == *term)?;
+        rest.get(at + term.len()..)
+    });
+    behind.is_some()
 }
 
 /// Whether it has said which process it is.
