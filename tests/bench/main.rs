@@ -32,6 +32,7 @@ mod wire;
 use machine::Cores;
 use peers::Kind;
 use scenarios::{Bench, SCENARIOS};
+use service::Sending;
 use std::path::Path;
 
 /// Interleaved rounds where `BENCH_ROUNDS` does not say otherwise.
@@ -58,7 +59,7 @@ fn main() {
     missing.iter().for_each(|name| println!("{name} is not installed (`make bench-peers`): left out"));
 
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
-    let bench = Bench { rounds, upstream: service::start(Cores::First), installed };
+    let bench = Bench { rounds, upstream: service::start(Cores::First, Sending::Unpaced).unwrap(), installed };
     let mut tables = Vec::new();
     for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| chosen.iter().any(|chosen| chosen == name)) {
         eprintln!("\n{name} …");

@@ -57,6 +57,8 @@ interleaved: each row has its turn in every round, in turning order, and ratios 
 processes used per request, user and system, by the scheduler's account; with quartiles over the rounds. *req/s* is at
 saturation, *busy* the part of that time that the proxy had its core: where it is well below 100 %, load or upstream were the
 limit. *p50* and *p99* are at the fixed rate that the table names, counted from when a request was due. *RSS* is after the load.
+The service sends without pacing, as Linux does where it is not told otherwise, but in the table that says so: the timers that pace
+would be the service's, and interrupt its reader only because both are on one machine.
 Access logs are off. The peers set the same forwarding fields as the gateway does (`x-forwarded-for`, `-proto`, `-host`,
 `x-request-id`); the bare hyper forwarder sets none and checks nothing: it is the floor.
 The gateway is what `make release` makes, compiled by a profile of this load; the forwarder is compiled as any program, the peers are as

@@ -1,17 +1,42 @@
 //! The upstream: a thread that answers by path with bytes made beforehand, reads bodies away, and does little else.
+//!
+//! What it sends over loopback runs in part on its reader's core: where a read opens the window, the kernel sends there at
+//! once what waited for it. With a congestion control that paces, it also arms a timer there for the rest, which interrupts
+//! the reader. A service on another machine has its timers there; so its sockets are unpaced here, whatever the machine has,
+//! where a scenario does not ask for pacing.
 
 use crate::machine::{Cores, place_here};
 use crate::timer;
 use crate::wire::{Framing, Wire};
+use rustix::net::sockopt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// How long `/slow` takes.
 const SLOW: Duration = Duration::from_millis(2);
+
+/// How its kernel spreads what it sends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// As fast as the reader's window and the congestion window let it: what Linux does where it is not told otherwise. By
+    /// `reno`, which every Linux lets every program have; over loopback nothing is lost, and it does the same as `cubic`.
+    Unpaced,
+    /// By timers, at the rate that was measured.
+    Bbr,
+}
+
+impl Sending {
+    const fn algorithm(self) -> &'static str {
+        match self {
+            Self::Unpaced => "reno",
+            Self::Bbr => "bbr",
+        }
+    }
+}
 
 /// What a request asks for, by how its path ends.
 enum Asked {
@@ -29,15 +54,18 @@ struct Answers {
     slow: Vec<u8>,
 }
 
-/// Serves on a port of its own for as long as this process lives.
-pub(crate) fn start(cores: Cores) -> SocketAddr {
-    let (sender, receiver) = mpsc::channel();
+/// Serves on a port of its own for as long as this process lives. The error is the kernel's, where it cannot send so.
+pub(crate) fn start(cores: Cores, sending: Sending) -> io::Result<SocketAddr> {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    socket.set_nonblocking(true)?;
+    // What is accepted has it from here.
+    sockopt::set_tcp_congestion(&socket, sending.algorithm())?;
+    let address = socket.local_addr()?;
     thread::spawn(move || {
         place_here(cores);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            sender.send(socket.local_addr().unwrap()).unwrap();
+            let socket = TcpListener::from_std(socket).unwrap();
             let of = |kibibytes: usize| answer("text/plain", &"x".repeat(kibibytes * 1024));
             let slow = answer("application/json", r#"{"id":17,"name":"lamp","price":{"amount":4200,"unit":"EUR"}}"#);
             let answers = Arc::new(Answers { small: of(1), middle: of(64), large: of(1024), slow });
@@ -48,7 +76,7 @@ pub(crate) fn start(cores: Cores) -> SocketAddr {
             }
         });
     });
-    receiver.recv().unwrap()
+    Ok(address)
 }
 
 /// One request after the other, until the peer goes.

@@ -14,6 +14,7 @@ use crate::machine::Cores;
 use crate::peers::gateway::{Configured, HIT_PATH};
 use crate::peers::{self, Kind, Proxy};
 use crate::report::Table;
+use crate::service::{self, Sending};
 use std::net::SocketAddr;
 use work::{CONNECTIONS, Row, Work, measure};
 
@@ -26,10 +27,11 @@ pub(crate) struct Bench {
 
 type Scenario = fn(&Bench) -> Vec<Table>;
 
-pub(crate) const SCENARIOS: [(&str, Scenario); 15] = [
+pub(crate) const SCENARIOS: [(&str, Scenario); 16] = [
     ("plain", plain),
     ("64k", middle),
     ("1m", large),
+    ("paced", paced),
     ("post", post),
     ("key", key),
     ("many", many),
@@ -83,6 +85,19 @@ fn middle(bench: &Bench) -> Vec<Table> {
 
 fn large(bench: &Bench) -> Vec<Table> {
     bench.forward("Answers of 1 MiB", &Ask::get("/plain/1m", 1024 * KIBIBYTE), 300)
+}
+
+/// The same from a service whose kernel paces what it sends, as some machines are set up to.
+fn paced(bench: &Bench) -> Vec<Table> {
+    let upstream = match service::start(LOAD, Sending::Bbr) {
+        Ok(upstream) => upstream,
+        Err(error) => {
+            eprintln!("this kernel has no BBR to pace with ({error}): left out");
+            return Vec::new();
+        }
+    };
+    let paced = Bench { upstream, rounds: bench.rounds, installed: bench.installed.clone() };
+    paced.forward("Answers of 1 MiB that the service paces (BBR)", &Ask::get("/plain/1m", 1024 * KIBIBYTE), 300)
 }
 
 fn post(bench: &Bench) -> Vec<Table> {

@@ -7,12 +7,12 @@ use crate::machine::{self, Cores};
 use crate::peers;
 use crate::peers::gateway::Configured;
 use crate::report::Table;
-use crate::service;
+use crate::service::{self, Sending};
 
 const REQUESTS: usize = 16_000;
 
 pub(super) fn measure(bench: &Bench) -> Vec<Table> {
-    let everywhere = service::start(Cores::All);
+    let everywhere = service::start(Cores::All, Sending::Unpaced).unwrap();
     let one = bench.start(&GATEWAYS, &Configured::plain(bench.upstream));
     let workers = machine::count();
     let all = Configured::plain(everywhere).threads(workers);
