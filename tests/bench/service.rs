@@ -22,8 +22,8 @@ const SLOW: Duration = Duration::from_millis(2);
 /// How its kernel spreads what it sends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sending {
-    /// As fast as the reader's window and the congestion window let it: what Linux does where it is not told otherwise. By
-    /// `reno`, which every Linux lets every program have; over loopback nothing is lost, and it does the same as `cubic`.
+    /// As fast as the reader's window and the congestion window let it: by `reno`, which every Linux lets every program have,
+    /// and which paces as little as `cubic`, what Linux has where it is not told otherwise.
     Unpaced,
     /// By timers, at the rate that was measured.
     Bbr,
