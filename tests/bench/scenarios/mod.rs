@@ -31,7 +31,7 @@ pub(crate) const SCENARIOS: [(&str, Scenario); 16] = [
     ("plain", plain),
     ("64k", middle),
     ("1m", large),
-    ("paced", paced),
+    ("bbr", bbr),
     ("post", post),
     ("key", key),
     ("many", many),
@@ -88,7 +88,7 @@ fn large(bench: &Bench) -> Vec<Table> {
 }
 
 /// The same from a service whose kernel paces what it sends, as some machines are set up to.
-fn paced(bench: &Bench) -> Vec<Table> {
+fn bbr(bench: &Bench) -> Vec<Table> {
     let upstream = match service::start(LOAD, Sending::Bbr) {
         Ok(upstream) => upstream,
         Err(error) => {
