@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 const SLOW: Duration = Duration::from_millis(2);
 
 /// How its kernel spreads what it sends.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Sending {
     /// As fast as the reader's window and the congestion window let it: by `reno`, which every Linux lets every program have,
     /// and which paces as little as `cubic`, what Linux has where it is not told otherwise.
